@@ -1,0 +1,23 @@
+import type { TargetDirectory } from './directory.ts';
+import type { Limits, Preferences } from './limits.ts';
+import type { SessionRegistry } from './session-registry.ts';
+
+/** What a connection is given when its transport comes up. */
+export interface ConnectionOptions {
+  readonly directory: TargetDirectory;
+  /** Shared by all connections of the server. */
+  readonly registry: SessionRegistry;
+  /** Overrides of `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<Limits>;
+  /** Overrides of `DEFAULT_PREFERENCES`. */
+  readonly preferences?: Partial<Preferences>;
+  /** Cryptographically strong random bytes. */
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** CRC32C of `bytes`, going on from `previous` (0 at the start). Without it a table of our own is used. */
+  readonly crc32c?: (bytes: Uint8Array, previous?: number) => number;
+  /** `address:port` of this end and of the peer; IPv6 addresses in brackets. */
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  /** When the transport came up. */
+  readonly nowMs: number;
+}
