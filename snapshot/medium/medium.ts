@@ -59,8 +59,10 @@ export interface JournalSegment {
 }
 
 /**
- * An append-only log in segments. An append never spans two segments. The bytes past the last append in a
- * segment may be zeroes or the remains of an older life: the engine's records prove themselves.
+ * An append-only log in segments. An append never spans two segments: one that does not fit into what is left
+ * of the present segment begins the next by itself. The bytes past the last append in a segment may be zeroes
+ * or the remains of an older life: the engine's records prove themselves. Every opening appends to a segment
+ * of its own; numbers are never used again, and may be skipped.
  */
 export interface JournalSpace {
   /** The largest append, in bytes. */
@@ -69,15 +71,21 @@ export interface JournalSpace {
   append(bytes: Uint8Array): MaybePromise<void>;
   /** Everything appended before the call is flushed when it completes. */
   flush(): Promise<void>;
-  /** Ends the present segment; the next append begins a new one, whose number this returns. */
+  /**
+   * Ends the present segment; the next append begins a new one, whose number this returns: larger than that of
+   * every segment appended to so far. Where nothing was appended to the present one, that is its own number.
+   */
   beginSegment(): MaybePromise<number>;
   /** The segment the next append goes to. */
   readonly segment: number;
   /** Bytes of all segments kept. */
   readonly keptBytes: number;
-  /** Every segment kept, in order, one at a time. Only before the first append of this opening. */
+  /**
+   * Every segment kept, in order, one at a time. Only before the first append of this opening. Segments dropped
+   * may appear again after a crash, and one to which nothing was appended may appear.
+   */
   replay(): AsyncIterable<JournalSegment>;
-  /** Segments numbered below this are no longer needed. */
+  /** Segments numbered below this are no longer needed; at most the present one's number. */
   dropBefore(segment: number): MaybePromise<void>;
 }
 
@@ -102,7 +110,10 @@ export interface MetaSpace {
     readonly limit?: number;
     readonly reverse?: boolean;
   }): MaybePromise<ReadonlyArray<{ readonly key: MetaKey; readonly value: Uint8Array }>>;
-  /** All the changes or none, flushed when it completes. One commit at a time. */
+  /**
+   * All the changes or none, flushed when it completes; of several changes of one key the last wins. One commit
+   * at a time. `get` and `scan` may show the changes before that.
+   */
   commit(changes: readonly MetaChange[]): Promise<void>;
 }
 
