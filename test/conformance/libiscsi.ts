@@ -1,0 +1,133 @@
+/**
+ * Runs libiscsi's test suite, one test at a time, on every profile of logical unit, in a few lanes with a target each.
+ * `expected.json` names the tests that must pass; the run fails when one of them does not. See `--help`.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { ensurePackages, TEST_PROGRAMS } from '../setup/packages.ts';
+import { type OpenPeer, PEERS, type Peer } from './peers.ts';
+import { PROFILES, type Profile } from './profiles.ts';
+import { formatReport, type Results, regressions, tally } from './report.ts';
+import { type Judgement, listTests, runTest } from './suite.ts';
+
+const HELP = `usage: npm run conformance -- [options]
+  --profile NAME   plain, removable, read-only or 4096; repeatable (default: all)
+  --tests REGEXP   only the tests whose SUITE.TEST matches
+  --lanes N        tests at a time, each against a target of its own (default: the processors, 4 at most)
+  --peer NAME      snaplun, or tgt (Debian's package) for comparison
+  --output         print what each test that did not pass has printed
+  --update         write the tests that passed into test/conformance/expected.json
+example: npm run conformance -- --profile plain --tests '^Read10' --output
+`;
+
+const EXPECTED = new URL('./expected.json', import.meta.url);
+const TEST_TIMEOUT_MS = 90_000;
+
+interface Run {
+  readonly open: OpenPeer;
+  readonly laneCount: number;
+  readonly onJudged: (profile: Profile, judgement: Judgement) => void;
+}
+
+/** One lane: takes tests off the common queue until it is empty. A failure may poison the target, so it gets a new one. */
+async function runLane(
+  lane: number,
+  profile: Profile,
+  queue: string[],
+  { open, onJudged }: Run,
+): Promise<void> {
+  let peer: Peer | undefined;
+  try {
+    for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
+      peer ??= await open(profile, lane);
+      const judgement = await runTest(test, peer.url, TEST_TIMEOUT_MS);
+      onJudged(profile, judgement);
+      if (judgement.verdict === 'fail') {
+        await peer.stop();
+        peer = undefined;
+      }
+    }
+  } finally {
+    await peer?.stop();
+  }
+}
+
+async function runProfile(profile: Profile, tests: readonly string[], how: Run): Promise<void> {
+  const queue = tests.filter((test) => profile.applies(test));
+  const lanes = Array.from({ length: how.laneCount }, (_, lane) => runLane(lane, profile, queue, how));
+  await Promise.all(lanes);
+}
+
+async function readExpected(): Promise<Record<string, string[]>> {
+  return JSON.parse(await readFile(EXPECTED, 'utf8')) as Record<string, string[]>;
+}
+
+async function writeExpected(results: Results): Promise<void> {
+  const expected = await readExpected();
+  for (const [profile, judgements] of results) {
+    expected[profile] = judgements.filter((one) => one.verdict === 'pass').map((one) => one.test);
+  }
+  await writeFile(EXPECTED, `${JSON.stringify(expected, undefined, 2)}\n`);
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      profile: { type: 'string', multiple: true },
+      tests: { type: 'string', default: '.' },
+      lanes: { type: 'string', default: String(Math.min(4, availableParallelism())) },
+      peer: { type: 'string', default: 'snaplun' },
+      output: { type: 'boolean', default: false },
+      update: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = values.profile?.find((name) => !PROFILES.some((profile) => profile.name === name));
+  const open = PEERS[values.peer];
+  const laneCount = Number(values.lanes);
+  if (unknown !== undefined || open === undefined || !Number.isInteger(laneCount) || laneCount < 1)
+    return undefined;
+  const profiles = PROFILES.filter((profile) => values.profile?.includes(profile.name) ?? true);
+  return { ...values, profiles, open, laneCount, pattern: new RegExp(values.tests) };
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined || options.help) {
+    process.stdout.write(HELP);
+    return options === undefined ? 2 : 0;
+  }
+  const obstacle = ensurePackages(TEST_PROGRAMS);
+  if (obstacle !== undefined) {
+    process.stderr.write(`snaplun: ${obstacle}\n`);
+    return 1;
+  }
+  const order = await listTests();
+  const tests = order.filter((test) => options.pattern.test(test));
+  const results: Map<string, Judgement[]> = new Map();
+  for (const profile of options.profiles) {
+    const judged: Judgement[] = [];
+    results.set(profile.name, judged);
+    const onJudged = (_: Profile, one: Judgement): void => {
+      judged.push(one);
+      const seconds = (one.elapsedMs / 1000).toFixed(1).padStart(5);
+      process.stdout.write(
+        `${profile.name.padEnd(9)} ${one.verdict} ${seconds} s  ${one.test}  ${one.why}\n`,
+      );
+      if (options.output && one.verdict !== 'pass') process.stdout.write(`${one.output}\n`);
+    };
+    await runProfile(profile, tests, { open: options.open, laneCount: options.laneCount, onJudged });
+    judged.sort((one, other) => order.indexOf(one.test) - order.indexOf(other.test));
+  }
+  process.stdout.write(formatReport(results));
+  if (options.update) await writeExpected(results);
+  const wanted = options.peer === 'snaplun' ? await readExpected() : {};
+  const lost = regressions(results, wanted, tests);
+  for (const line of lost) process.stdout.write(`must pass and did not: ${line}\n`);
+  const { passed, failed, skipped } = tally(results);
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  return lost.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

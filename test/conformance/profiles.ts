@@ -1,0 +1,35 @@
+/**
+ * The logical units the suite is run on. No single one suits every test: PREVENT ALLOW MEDIUM REMOVAL wants a removable
+ * medium, the write protection tests a protected one.
+ */
+
+/** Small, because WRITE SAME with zero blocks and SANITIZE write the whole unit. */
+export const CAPACITY_BYTES = 256 * 1024 * 1024;
+
+export interface Profile {
+  readonly name: string;
+  readonly blockBytes: 512 | 4096;
+  readonly removable: boolean;
+  readonly readOnly: boolean;
+  /** Whether a test (as `SUITE.TEST`) has a meaning on this unit. */
+  applies(test: string): boolean;
+}
+
+/** On a write-protected unit, what reads only and what asserts that writing is refused. */
+const READS_ONLY =
+  /^(Inquiry|Mandatory|ModeSense6|Prefetch1[06]|PrinReadKeys|PrinReportCapabilities|PrinServiceactionRange|Read(6|10|12|16|Capacity1[06]|DefectData1[02]|Only)|ReportSupportedOpcodes|TestUnitReady|iSCSIcmdsn)\./;
+
+const everything = (): boolean => true;
+
+export const PROFILES: readonly Profile[] = [
+  { name: 'plain', blockBytes: 512, removable: false, readOnly: false, applies: everything },
+  { name: 'removable', blockBytes: 512, removable: true, readOnly: false, applies: everything },
+  {
+    name: 'read-only',
+    blockBytes: 512,
+    removable: false,
+    readOnly: true,
+    applies: (test) => READS_ONLY.test(test),
+  },
+  { name: '4096', blockBytes: 4096, removable: false, readOnly: false, applies: everything },
+];
