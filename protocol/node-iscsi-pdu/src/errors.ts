@@ -22,8 +22,8 @@ export class PduError extends Error {
   /** The 48 bytes of the offending PDU's header, where known: a Reject carries them back (RFC 7143 §11.17.4). */
   readonly bhs: Uint8Array | undefined;
 
-  constructor(kind: PduErrorKind, message: string, bhs?: Uint8Array) {
-    super(message);
+  constructor(kind: PduErrorKind, message: string, bhs?: Uint8Array, options?: { readonly cause: unknown }) {
+    super(message, options);
     this.kind = kind;
     this.bhs = bhs;
   }

@@ -1,5 +1,20 @@
+export {
+  AHS_BYTES_MAX,
+  type Ahs,
+  AhsType,
+  BIDIRECTIONAL_READ_LENGTH_AHS,
+  type BidirectionalReadLengthAhs,
+  buildAhs,
+  paddedTo4,
+  parseAhs,
+  wholeCdb,
+} from './ahs.ts';
+export { type Crc32c, crc32c, DIGEST_BYTES, readDigest, writeDigest } from './crc32c.ts';
+export { Deframer, type DeframerOptions, type Frame } from './deframer.ts';
+export { type EncodeOptions, encodePdu, paddingOf, writeHeader } from './encode.ts';
 export { PduError, type PduErrorKind } from './errors.ts';
 export * from './fields.ts';
+export * from './lun.ts';
 export { type AnyPdu, PDUS, pduOfOpcode } from './pdus/all.ts';
 export { AsyncEvent, AsyncMessage } from './pdus/async-message.ts';
 export { DataIn, DataOut } from './pdus/data.ts';
@@ -35,3 +50,6 @@ export {
   TaskManagementResponseCode,
 } from './pdus/task-management.ts';
 export { TextRequest, TextResponse } from './pdus/text.ts';
+export * from './serial.ts';
+export * from './text.ts';
+export * from './text-values.ts';
