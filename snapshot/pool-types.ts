@@ -1,0 +1,209 @@
+/**
+ * What the outside sees of a pool: its options, its facts, and what it says about VLUNs and snapshots.
+ * `Pool` in pool.ts has the verbs.
+ */
+import type { UnitIdentity } from '../lun/logical-unit.ts';
+import type { LogicalBlockBytes } from '../lun/units.ts';
+
+/** Everything a pool takes from the process around it. */
+export interface PoolEnvironment {
+  /** Milliseconds since 1970; used for creation times and durations alone. */
+  nowMs(): number;
+  /** Runs `run` soon, after the work of the present turn: what arrives until then shares one batch. */
+  defer(run: () => void): void;
+  /** Runs `run` once after this time; the returned function cancels it. */
+  after(ms: number, run: () => void): () => void;
+  /** The low 32 bits of xxHash64 (seed 0) of the bytes, as an unsigned number. */
+  checksum(bytes: Uint8Array): number;
+  randomBytes(count: number): Uint8Array;
+  /** Told what an operator or a log would want to know. Must not throw. */
+  onFact(fact: PoolFact): void;
+}
+
+/** Bounds of a pool; each has a default in `POOL_DEFAULTS`. */
+export interface PoolOptions {
+  /** The pool flushes itself this long after the first write that is not flushed. */
+  readonly flushIntervalMs: number;
+  /** It flushes earlier when this much was written. */
+  readonly flushBytes: number;
+  /** Memory for clean pages of redirect tables. */
+  readonly tableCacheBytes: number;
+  /** Memory for resolved pages (what a VLUN with several layers reads, merged). */
+  readonly resolvedCacheBytes: number;
+  /** A checkpoint begins when the journal holds this much. */
+  readonly checkpointJournalBytes: number;
+  /** A checkpoint begins when this many table pages differ from the last one. */
+  readonly checkpointDirtyPages: number;
+  /** Most bytes of data that go into one batch. */
+  readonly batchBytes: number;
+  /** Most bytes of data that one journal record describes; COMPARE AND WRITE is always one. */
+  readonly recordBytes: number;
+  /** Freed runs at least this long are discarded on the medium; shorter ones are only reused. */
+  readonly discardBlocksMin: number;
+  /** Pages of a dropped image given back in one step of the background. */
+  readonly reclaimPagesPerStep: number;
+  /** Pause between two steps of the background. */
+  readonly reclaimPauseMs: number;
+}
+
+const MiB = 1024 * 1024;
+
+export const POOL_DEFAULTS: PoolOptions = {
+  flushIntervalMs: 1000,
+  flushBytes: 64 * MiB,
+  tableCacheBytes: 256 * MiB,
+  resolvedCacheBytes: 64 * MiB,
+  checkpointJournalBytes: 64 * MiB,
+  checkpointDirtyPages: 16_384,
+  batchBytes: 8 * MiB,
+  recordBytes: 4 * MiB,
+  discardBlocksMin: 16,
+  reclaimPagesPerStep: 64,
+  reclaimPauseMs: 10,
+};
+
+/** Something that happened in a pool. */
+export type PoolFact =
+  /** The pool acknowledges nothing any more; it must be opened again. */
+  | { readonly type: 'failed'; readonly why: string; readonly cause: unknown }
+  /** An opening replayed the journal; `discardedRecords` were written after the last point that is whole. */
+  | {
+      readonly type: 'recovered';
+      readonly records: number;
+      readonly discardedRecords: number;
+      readonly durationMs: number;
+    }
+  | { readonly type: 'checkpoint'; readonly pages: number; readonly durationMs: number }
+  /** A checkpoint did not complete; the journal grows until one does. */
+  | { readonly type: 'checkpoint-failed'; readonly cause: unknown }
+  /** A stored block failed its checksum, and was not returned. */
+  | { readonly type: 'corrupt'; readonly unit: string; readonly lba: number; readonly place: number }
+  /** A write found no space left. */
+  | { readonly type: 'full'; readonly unit: string }
+  /** A step of the background (giving back space) failed; it is tried again. */
+  | { readonly type: 'background-failed'; readonly what: string; readonly cause: unknown };
+
+export type PoolState = 'serving' | 'failed' | 'closed';
+
+export interface VlunInfo {
+  readonly id: number;
+  readonly name: string;
+  readonly identity: UnitIdentity;
+  readonly sizeBytes: number;
+  readonly blockBytes: LogicalBlockBytes;
+  readonly readOnly: boolean;
+  readonly removable: boolean;
+  readonly writeCache: boolean;
+  readonly createdAtMs: number;
+  /** The name of the VLUN it tracks (SYSTEM P1–P13). */
+  readonly tracks?: string;
+  /** The names of the VLUNs that track it, directly. */
+  readonly trackers: readonly string[];
+  /** NAME@SNAP it was cloned from; either may be gone since. */
+  readonly parent?: string;
+  /** The names of its snapshots, oldest first. */
+  readonly snapshots: readonly string[];
+}
+
+export interface SnapshotInfo {
+  readonly id: number;
+  /** The name of the VLUN it was taken of. */
+  readonly vlun: string;
+  readonly name: string;
+  readonly identity: UnitIdentity;
+  readonly sizeBytes: number;
+  readonly blockBytes: LogicalBlockBytes;
+  readonly createdAtMs: number;
+}
+
+/** Space of one VLUN or snapshot. */
+export interface Usage {
+  /** Data stored in all the images it reads through. */
+  readonly usedBytes: number;
+  /** That part of it that is stored in images nothing else reads through. */
+  readonly exclusiveBytes: number;
+}
+
+export interface PoolStatus {
+  readonly state: PoolState;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Freed already or about to be given back by the background, and not yet allocatable. */
+  readonly reclaimableBytes: number;
+  readonly images: number;
+  readonly journalBytes: number;
+  readonly cacheBytes: number;
+}
+
+/** Changes of documents that take effect in the same journal record as a verb; undefined removes. */
+export interface WithDocuments {
+  readonly documents?: Readonly<Record<string, unknown>>;
+}
+
+export interface CreateVlunRequest extends WithDocuments {
+  /** 1 … 64 of A–Z a–z 0–9 . _ - */
+  readonly name: string;
+  /** A multiple of blockBytes, 1 block … 2^53 - 1 bytes. */
+  readonly sizeBytes: number;
+  readonly blockBytes?: LogicalBlockBytes;
+  readonly readOnly?: boolean;
+  readonly removable?: boolean;
+  /** On unless told otherwise. Off: every write is flushed before it is acknowledged. */
+  readonly writeCache?: boolean;
+}
+
+export interface ResizeRequest extends WithDocuments {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Without it a smaller size is refused ('shrinks'). A shrink counts as an UNMAP of what is cut off. */
+  readonly shrink?: boolean;
+}
+
+export interface DeleteVlunRequest extends WithDocuments {
+  readonly name: string;
+  /** Without it a VLUN that has snapshots is refused ('has-snapshots'). */
+  readonly withSnapshots?: boolean;
+}
+
+export interface SetVlunRequest extends WithDocuments {
+  readonly name: string;
+  readonly readOnly?: boolean;
+  readonly writeCache?: boolean;
+}
+
+/** One snapshot of a consistency group; all of a request are one point of the journal. */
+export interface SnapshotTarget {
+  readonly vlun: string;
+  readonly snapshot: string;
+}
+
+export interface SnapshotsTaken {
+  readonly snapshots: readonly SnapshotInfo[];
+  /** For how long new writes had to wait. */
+  readonly pausedMs: number;
+}
+
+export interface CloneRequest extends WithDocuments {
+  readonly vlun: string;
+  readonly snapshot: string;
+  readonly newName: string;
+}
+
+export interface PreserveRequest extends WithDocuments {
+  /** The VLUN to follow. */
+  readonly name: string;
+  readonly newName: string;
+}
+
+/**
+ * Named JSON values that survive restarts, owned by whoever names them (targets, LUN maps, access lists).
+ * Names are 1 … 60 bytes; those that begin with 'unit/' are the pool's own.
+ */
+export interface Documents {
+  get(name: string): unknown;
+  /** The names that begin with `prefix`, in order. */
+  names(prefix?: string): readonly string[];
+  /** All the changes in one journal record, durable when it completes; undefined removes. */
+  put(changes: Readonly<Record<string, unknown>>): Promise<void>;
+}
