@@ -62,14 +62,17 @@ export interface JournalSegment {
  * An append-only log in segments. An append never spans two segments: one that does not fit into what is left
  * of the present segment begins the next by itself. The bytes past the last append in a segment may be zeroes
  * or the remains of an older life: the engine's records prove themselves. Every opening appends to a segment
- * of its own; numbers are never used again, and may be skipped.
+ * of its own. The number of a segment that was flushed is never used again; numbers may be skipped.
  */
 export interface JournalSpace {
   /** The largest append, in bytes. */
   readonly appendBytesMax: number;
-  /** Appends one unit; completed in the order of the calls. */
+  /**
+   * Appends one unit; completed in the order of the calls. After one that failed with 'IO' no later one
+   * succeeds, since nothing says what of it was stored.
+   */
   append(bytes: Uint8Array): MaybePromise<void>;
-  /** Everything appended before the call is flushed when it completes. */
+  /** Everything whose append completed before the call is flushed when it completes. */
   flush(): Promise<void>;
   /**
    * Ends the present segment; the next append begins a new one, whose number this returns: larger than that of
