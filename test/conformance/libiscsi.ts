@@ -22,7 +22,7 @@ example: npm run conformance -- --profile plain --tests '^Read10' --output
 `;
 
 const EXPECTED = new URL('./expected.json', import.meta.url);
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 60_000;
 
 interface Run {
   readonly open: OpenPeer;

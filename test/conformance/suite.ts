@@ -44,7 +44,7 @@ export function judge(test: string, outcome: Outcome): Judgement {
   if (summary === null) return say('fail', lines.findLast((line) => line !== '') ?? 'no output');
   if (summary[2] !== '1') return say('fail', 'the test did not run');
   if (summary[3] !== '1' || /\.\.\.\s*FAILED/.test(output)) {
-    return say('fail', lines.find((line) => /\[FAILED\]/.test(line)) ?? 'an assertion failed');
+    return say('fail', lines.find((line) => /\[FAILED\]|^\d+\. /.test(line)) ?? 'an assertion failed');
   }
   const skipped = lines.find((line) => line.includes('[SKIPPED]'));
   return skipped === undefined ? say('pass') : say('skip', skipped.slice(skipped.indexOf('[SKIPPED]')));
