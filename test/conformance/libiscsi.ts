@@ -1,6 +1,7 @@
 /**
- * Runs libiscsi's test suite, one test at a time, on every profile of logical unit, in a few lanes with a target each.
- * `expected.json` names the tests that must pass; the run fails when one of them does not. See `--help`.
+ * Runs libiscsi's test suite, one test at a time, on every profile of logical unit, in a few lanes with a
+ * target each. `expected.json` names the tests that must pass; the run fails when one of them does not. See
+ * `--help`.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -30,7 +31,10 @@ interface Run {
   readonly onJudged: (profile: Profile, judgement: Judgement) => void;
 }
 
-/** One lane: takes tests off the common queue until it is empty. A failure may poison the target, so it gets a new one. */
+/**
+ * One lane: takes tests off the common queue until it is empty. A failure may poison the target, so it gets a
+ * new one.
+ */
 async function runLane(
   lane: number,
   profile: Profile,

@@ -1,4 +1,7 @@
-/** The targets the suite can be run against: this project's server, and for comparison the tgt of the distribution. */
+/**
+ * The targets the suite can be run against: this project's server, and for comparison the tgt of the
+ * distribution.
+ */
 import assert from 'node:assert';
 import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';

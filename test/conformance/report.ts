@@ -78,5 +78,6 @@ export function formatReport(results: Results): string {
   );
   const { passed, failed, skipped } = tally(results);
   const total = passed + failed + skipped;
-  return `${text}\n${passed} of ${total} tests pass on one profile and fail on none (${failed} fail, ${skipped} skipped everywhere)\n`;
+  const rest = `${failed} fail, ${skipped} are skipped everywhere`;
+  return `${text}\n${passed} of ${total} tests pass on one profile and fail on none; ${rest}\n`;
 }

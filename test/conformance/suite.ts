@@ -1,4 +1,7 @@
-/** libiscsi's own test suite as a list of tests, each of which can be run by itself and judged by what it printed. */
+/**
+ * libiscsi's own test suite as a list of tests, each of which can be run by itself and judged by what it
+ * printed.
+ */
 import assert from 'node:assert';
 import { type Outcome, run } from '../support/child.ts';
 

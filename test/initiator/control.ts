@@ -1,9 +1,12 @@
 /**
- * The guest's second serial port, as the host sees it: one line per message. The guest says READY, MARK, ASK and EXIT; the
- * host answers an ASK. Words travel as base64 of zero-terminated strings, because a serial line has no other framing.
+ * The guest's second serial port, as the host sees it: one line per message. The guest says READY, MARK, ASK
+ * and EXIT; the host answers an ASK. Words travel as base64 of zero-terminated strings, because a serial line
+ * has no other framing.
  */
 
-/** The host side of a scenario: does what the words ask for; a status other than 0 tells the guest it failed. */
+/**
+ * The host side of a scenario: does what the words ask for; a status other than 0 tells the guest it failed.
+ */
 export type HostSide = (words: readonly string[]) => Promise<HostAnswer>;
 
 export interface HostAnswer {

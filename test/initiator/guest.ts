@@ -1,7 +1,8 @@
 /**
- * Boots the guest with Linux's own initiator (open-iscsi and the kernel's iscsi_tcp) and runs one script in it. It is a small
- * QEMU machine under software emulation, because many kernels, in containers and CI above all, lack iscsi_tcp, and nested
- * virtualization cannot be counted on. Use it for correctness, never for speed.
+ * Boots the guest with Linux's own initiator (open-iscsi and the kernel's iscsi_tcp) and runs one script in
+ * it. It is a small QEMU machine under software emulation, because many kernels, in containers and CI above
+ * all, lack iscsi_tcp, and nested virtualization cannot be counted on. Use it for correctness, never for
+ * speed.
  */
 import assert from 'node:assert';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -17,8 +18,10 @@ export const GUEST_INITIATOR = 'iqn.2026-11.io.snaplun.test:guest';
 const BUILD_SCRIPT = fileURLToPath(new URL('./build-image.sh', import.meta.url));
 const BUILD_TIMEOUT_MS = 600_000;
 const MEMORY_MIB = 768;
-const KERNEL_WORDS =
-  'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable nokaslr random.trust_cpu=on cryptomgr.notests';
+const KERNEL_WORDS = [
+  'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off',
+  'tsc=reliable nokaslr random.trust_cpu=on cryptomgr.notests',
+].join(' ');
 
 export interface GuestJob {
   /** A scenario script on the host; it runs in the guest by its `#!` line. */

@@ -7,9 +7,11 @@ import { startServer } from '../support/server.ts';
 import { runInGuest } from './guest.ts';
 import { DISK, SCENARIOS, type Scenario, scriptOf } from './scenarios.ts';
 
-const HELP = `usage: npm run test:initiator -- [--quiet] [SCENARIO...]     (default: smoke; "all" for every one)
+const HELP = `usage: npm run test:initiator -- [--quiet] [SCENARIO...]
+Without a name: smoke; "all": every scenario.
 ${SCENARIOS.map((one) => `  ${one.name.padEnd(18)}${one.about}\n`).join('')}
---quiet keeps the guest's console out of sight unless the scenario fails. The first run builds the guest (about a minute).
+--quiet keeps the guest's console out of sight unless the scenario fails.
+The first run builds the guest, which takes about a minute.
 example: npm run test:initiator -- ext4-smoke
 `;
 

@@ -1,4 +1,7 @@
-/** What can be run in the guest: the script, its arguments, and what the host does when the script asks for it. */
+/**
+ * What can be run in the guest: the script, its arguments, and what the host does when the script asks for
+ * it.
+ */
 import { fileURLToPath } from 'node:url';
 import type { Server } from '../support/server.ts';
 import type { HostAnswer, HostSide } from './control.ts';

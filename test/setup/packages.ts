@@ -1,6 +1,7 @@
 /**
- * The programs that the tests run and that npm cannot bring: they come from Debian packages. As root with apt-get they are
- * installed when missing; otherwise one line says what to install. A test is never skipped because its program is absent.
+ * The programs that the tests run and that npm cannot bring: they come from Debian packages. As root with
+ * apt-get they are installed when missing; otherwise one line says what to install. A test is never skipped
+ * because its program is absent.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
@@ -65,13 +66,15 @@ function aptGet(...words: string[]): boolean {
   return status === 0;
 }
 
-/** Makes every program of `needs` available. Returns what still stands in the way, as one line, or undefined. */
+/**
+ * Makes every program of `needs` available. Returns what still stands in the way, as one line, or undefined.
+ */
 export function ensurePackages(needs: readonly Need[]): string | undefined {
   const missing = missingPackages(needs);
   if (missing.length === 0) return undefined;
   const wanted = missing.join(' ');
   if (process.platform !== 'linux') {
-    return `the tests need ${wanted} (Debian packages): on ${process.platform} run them in a Debian container or machine`;
+    return `the tests need Debian packages (${wanted}): on ${process.platform} run them in a Debian container`;
   }
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
     return `the tests need Debian packages that are not installed: run "apt-get install ${wanted}" as root`;
@@ -82,7 +85,8 @@ export function ensurePackages(needs: readonly Need[]): string | undefined {
   const installed = aptGet(...install) || (aptGet('update') && aptGet(...install));
   const left = missingPackages(needs);
   if (installed && left.length === 0) return undefined;
-  return `apt-get could not install ${(left.length > 0 ? left : missing).join(' ')}: install it by hand and try again`;
+  const failed = left.length > 0 ? left : missing;
+  return `apt-get could not install ${failed.join(' ')}: install it by hand and try again`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

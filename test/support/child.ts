@@ -1,4 +1,7 @@
-/** Child processes of the tests: each one started here is killed by its own pid at the latest when this process ends. */
+/**
+ * Child processes of the tests: each one started here is killed by its own pid at the latest when this
+ * process ends.
+ */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 
 const living = new Set<ChildProcess>();
@@ -7,7 +10,8 @@ process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // A process without a listener would die of the signal without its 'exit' event, and leave the children behind.
+  // A process without a listener would die of the signal without its 'exit' event, and leave the children
+  // behind.
   if (process.env['VITEST'] === undefined) process.once(signal, () => process.exit(143));
 }
 

@@ -1,6 +1,7 @@
 /**
- * The server as an operator starts it: the built program in its own process, on a free port and a temporary pool, known to
- * the tests only by its command line, its one line on standard output, its admin socket and its portal.
+ * The server as an operator starts it: the built program in its own process, on a free port and a temporary
+ * pool, known to the tests only by its command line, its one line on standard output, its admin socket and
+ * its portal.
  */
 import assert from 'node:assert';
 import type { ChildProcess } from 'node:child_process';
@@ -76,7 +77,10 @@ export class Server {
     return `iscsi://${this.#host}:${this.port}/${this.target}/${lun}`;
   }
 
-  /** Starts the process; the first time on a free port, later on the port it had, so that initiators find it again. */
+  /**
+   * Starts the process; the first time on a free port, later on the port it had, so that initiators find it
+   * again.
+   */
   async start(): Promise<void> {
     assert(this.#child === undefined, 'the server runs already');
     const portal = `${this.#host}:${this.#serving?.port ?? 0}`;
