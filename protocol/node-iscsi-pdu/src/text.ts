@@ -25,7 +25,7 @@ export type ValueBytesMax = (key: string) => number;
 const NUL = 0;
 const EQUALS = 0x3d;
 /** The first character and the rest of a standard-label; '#' introduces registered extensions, RFC 7143 §6.1. */
-const KEY_NAME = /^[A-Z][A-Za-z0-9.\-+@_#]*$/;
+const KEY_NAME = /^[A-Za-z][A-Za-z0-9.\-+@_#]*$/;
 const PRINTABLE = /^[!-~]+$/;
 
 /**
