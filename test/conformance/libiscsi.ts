@@ -6,8 +6,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { ensurePackages, TEST_PROGRAMS } from '../setup/packages.ts';
-import { type OpenPeer, PEERS, type Peer } from './peers.ts';
+import { CONFORMANCE_PROGRAMS, ensurePackages } from '../setup/packages.ts';
+import { type OpenPeer, PEERS, type Peer, peerElsewhere } from './peers.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import { formatReport, type Results, regressions, tally } from './report.ts';
 import { type Judgement, listTests, runTest } from './suite.ts';
@@ -17,6 +17,7 @@ const HELP = `usage: npm run conformance -- [options]
   --tests REGEXP   only the tests whose SUITE.TEST matches
   --lanes N        tests at a time, each against a target of its own (default: the processors, 4 at most)
   --peer NAME      snaplun, or tgt (Debian's package) for comparison
+  --url URL        a LUN of a target that runs already (its data is lost); one lane, profile plain
   --output         print what each test that did not pass has printed
   --update         write the tests that passed into test/conformance/expected.json
 example: npm run conformance -- --profile plain --tests '^Read10' --output
@@ -82,13 +83,16 @@ function readOptions() {
       tests: { type: 'string', default: '.' },
       lanes: { type: 'string', default: String(Math.min(4, availableParallelism())) },
       peer: { type: 'string', default: 'snaplun' },
+      url: { type: 'string' },
       output: { type: 'boolean', default: false },
       update: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
+  const { url } = values;
+  if (url !== undefined) Object.assign(values, { profile: values.profile ?? ['plain'], lanes: '1' });
   const unknown = values.profile?.find((name) => !PROFILES.some((profile) => profile.name === name));
-  const open = PEERS[values.peer];
+  const open = url === undefined ? PEERS[values.peer] : peerElsewhere(url);
   const laneCount = Number(values.lanes);
   if (unknown !== undefined || open === undefined || !Number.isInteger(laneCount) || laneCount < 1)
     return undefined;
@@ -102,7 +106,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return options === undefined ? 2 : 0;
   }
-  const obstacle = ensurePackages(TEST_PROGRAMS);
+  const obstacle = ensurePackages(CONFORMANCE_PROGRAMS);
   if (obstacle !== undefined) {
     process.stderr.write(`snaplun: ${obstacle}\n`);
     return 1;

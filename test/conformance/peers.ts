@@ -96,3 +96,8 @@ async function openTgt(profile: Profile, lane: number): Promise<Peer> {
 }
 
 export const PEERS: Readonly<Record<string, OpenPeer>> = { snaplun: openSnaplun, tgt: openTgt };
+
+/** A target that someone else started and will stop; a failed test cannot be followed by a fresh one. */
+export function peerElsewhere(url: string): OpenPeer {
+  return async () => ({ url, stop: async () => undefined });
+}

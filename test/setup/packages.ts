@@ -13,10 +13,15 @@ interface Need {
   readonly debianPackage: string;
 }
 
-/** What `npm test` runs. */
-export const TEST_PROGRAMS: readonly Need[] = [
+/** What runs libiscsi's suite. */
+export const CONFORMANCE_PROGRAMS: readonly Need[] = [
   { program: 'iscsi-ls', debianPackage: 'libiscsi-bin' },
   { program: 'iscsi-test-cu', debianPackage: 'libiscsi-bin' },
+];
+
+/** What `npm test` runs. */
+export const TEST_PROGRAMS: readonly Need[] = [
+  ...CONFORMANCE_PROGRAMS,
   { program: 'qemu-img', debianPackage: 'qemu-utils' },
   { program: 'qemu-io', debianPackage: 'qemu-utils' },
   { program: 'sg_vpd', debianPackage: 'sg3-utils' },
@@ -74,7 +79,7 @@ export function ensurePackages(needs: readonly Need[]): string | undefined {
   if (missing.length === 0) return undefined;
   const wanted = missing.join(' ');
   if (process.platform !== 'linux') {
-    return `the tests need Debian packages (${wanted}): on ${process.platform} run them in a Debian container`;
+    return `the tests need Debian packages (${wanted}): on ${process.platform} use a Debian container`;
   }
   if (process.getuid?.() !== 0 || !onPath('apt-get')) {
     return `the tests need Debian packages that are not installed: run "apt-get install ${wanted}" as root`;
