@@ -1,5 +1,5 @@
-// Additional header segments, RFC 7143 §11.2.2: each starts with AHSLength (two bytes, what follows the type) and AHSType,
-// and is padded to four bytes.
+// Additional header segments, RFC 7143 §11.2.2: each starts with AHSLength (two bytes, what follows the type)
+// and AHSType, and is padded to four bytes.
 
 import { PduError } from './errors.ts';
 import { encodeFields, type RecordOf, u8, u16, u32 } from './fields.ts';
@@ -30,8 +30,8 @@ export type Ahs =
   | { readonly type: 'unknown'; readonly ahsType: number; readonly specific: Uint8Array };
 
 /**
- * Reads the AHSes of a frame (its `ahs` bytes). Byte fields are views. PduError `malformed` when a length contradicts
- * another; an unknown type is a value, since whether to reject it is the receiver's decision.
+ * Reads the AHSes of a frame (its `ahs` bytes). Byte fields are views. PduError `malformed` when a length
+ * contradicts another; an unknown type is a value, since whether to reject it is the receiver's decision.
  */
 export function parseAhs(bytes: Uint8Array, bhs?: Uint8Array): Ahs[] {
   const found: Ahs[] = [];
@@ -101,8 +101,8 @@ function buildOne(ahs: Ahs): Uint8Array {
 }
 
 /**
- * The whole CDB of a SCSI Command: the 16 bytes of the header, followed by what an Extended CDB AHS adds. Without one
- * it is `cdb` itself, not a copy. PduError `malformed` when there are two.
+ * The whole CDB of a SCSI Command: the 16 bytes of the header, followed by what an Extended CDB AHS adds.
+ * Without one it is `cdb` itself, not a copy. PduError `malformed` when there are two.
  */
 export function wholeCdb(cdb: Uint8Array, list: readonly Ahs[]): Uint8Array {
   const rests = list.filter((ahs) => ahs.type === 'extended-cdb');

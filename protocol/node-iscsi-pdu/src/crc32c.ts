@@ -1,9 +1,9 @@
-// CRC32C, the digest of RFC 7143 §11.2.3 and §13.1, eight bytes at a step. A caller that has a native one hands it in
-// wherever a Crc32c is asked for.
+// CRC32C, the digest of RFC 7143 §11.2.3 and §13.1, eight bytes at a step. A caller that has a native one
+// hands it in wherever a Crc32c is asked for.
 
 /**
- * The CRC32C of `bytes`; `previous` is the CRC of what came before them, so that pieces can be summed one after another.
- * The result is an unsigned 32-bit number.
+ * The CRC32C of `bytes`; `previous` is the CRC of what came before them, so that pieces can be summed one
+ * after another. The result is an unsigned 32-bit number.
  */
 export type Crc32c = (bytes: Uint8Array, previous?: number) => number;
 
@@ -56,7 +56,9 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   return ~crc >>> 0;
 }
 
-/** Writes a digest in wire order: least significant byte first, as the example in RFC 7143 appendix A.4 shows. */
+/**
+ * Writes a digest in wire order: least significant byte first, as the example in RFC 7143 appendix A.4 shows.
+ */
 export function writeDigest(digest: number, bytes: Uint8Array, offset: number): void {
   bytes[offset] = digest;
   bytes[offset + 1] = digest >>> 8;

@@ -1,15 +1,19 @@
-// Bytes in, frames out. A PDU that lies whole in one chunk is handed out as views of that chunk. Any other is gathered into
-// one allocation of its exact size, made when its header is known and within the limit, and filled as chunks arrive: what
-// is held for a peer is bounded by its limit however it cuts its stream, and nothing is copied twice.
+// Bytes in, frames out. A PDU that lies whole in one chunk is handed out as views of that chunk. Any other is
+// gathered into one allocation of its exact size, made when its header is known and within the limit, and
+// filled as chunks arrive: what is held for a peer is bounded by its limit however it cuts its stream, and
+// nothing is copied twice.
 //
-// next() looks at no byte behind the frame it returns, so settings changed between two frames apply to the second.
+// next() looks at no byte behind the frame it returns, so settings changed between two frames apply to the
+// second.
 
 import { paddedTo4 } from './ahs.ts';
 import { type Crc32c, DIGEST_BYTES, readDigest, crc32c as tableCrc32c } from './crc32c.ts';
 import { PduError } from './errors.ts';
 import { BHS_BYTES, DATA_SEGMENT_BYTES_MAX } from './pdus/define.ts';
 
-/** One PDU as it came. The byte fields are views: of the chunk that was pushed, or of the PDU's own buffer. */
+/**
+ * One PDU as it came. The byte fields are views: of the chunk that was pushed, or of the PDU's own buffer.
+ */
 export interface Frame {
   /** Six bits; not checked against the opcodes that exist. */
   readonly opcode: number;
@@ -62,7 +66,9 @@ export class Deframer {
   /** The first header bytes of a PDU whose header is split over chunks. */
   readonly #partialHeader = new Uint8Array(BHS_BYTES);
   #partialHeaderBytes = 0;
-  /** The buffer of a PDU that is split over chunks, once its header is known, and how much of it is filled. */
+  /**
+   * The buffer of a PDU that is split over chunks, once its header is known, and how much of it is filled.
+   */
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
   #headerVerified = false;
@@ -104,8 +110,9 @@ export class Deframer {
   }
 
   /**
-   * Takes in what was received, in pieces of any size. The chunk is kept, not copied: it must not be written to until
-   * the frames made of it are done with. Call {@link next} until it gives undefined before pushing more.
+   * Takes in what was received, in pieces of any size. The chunk is kept, not copied: it must not be written
+   * to until the frames made of it are done with. Call {@link next} until it gives undefined before pushing
+   * more.
    */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#failure !== undefined) return;
@@ -114,8 +121,9 @@ export class Deframer {
   }
 
   /**
-   * The next whole PDU, or undefined until more bytes are pushed. PduError `too-large` or `header-digest` ends the
-   * stream: nothing behind it can be told apart, so what is buffered is dropped and every further call throws it again.
+   * The next whole PDU, or undefined until more bytes are pushed. PduError `too-large` or `header-digest`
+   * ends the stream: nothing behind it can be told apart, so what is buffered is dropped and every further
+   * call throws it again.
    */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -183,7 +191,9 @@ export class Deframer {
     return this.#frame(whole, 0);
   }
 
-  /** Copies queued bytes into `target` from `offset` until it is full or the queue is empty; returns how many. */
+  /**
+   * Copies queued bytes into `target` from `offset` until it is full or the queue is empty; returns how many.
+   */
   #take(target: Uint8Array, offset: number): number {
     let at = offset;
     while (at < target.length) {

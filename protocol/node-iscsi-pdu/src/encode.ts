@@ -1,4 +1,5 @@
-// From records to bytes. The data segment is never copied: a PDU leaves as a list of pieces for one gathered write.
+// From records to bytes. The data segment is never copied: a PDU leaves as a list of pieces for one gathered
+// write.
 
 import { AHS_BYTES_MAX, paddedTo4 } from './ahs.ts';
 import { type Crc32c, DIGEST_BYTES, crc32c as tableCrc32c, writeDigest } from './crc32c.ts';
@@ -20,9 +21,9 @@ const NO_BYTES = new Uint8Array(0);
 const PADDING = [NO_BYTES, new Uint8Array(1), new Uint8Array(2), new Uint8Array(3)] as const;
 
 /**
- * The pieces of one PDU, in order and none empty: header with AHSes and header digest; the data as given; padding with
- * data digest. TotalAHSLength and DataSegmentLength are computed, whatever the record says. RangeError when a value
- * does not fit its field.
+ * The pieces of one PDU, in order and none empty: header with AHSes and header digest; the data as given;
+ * padding with data digest. TotalAHSLength and DataSegmentLength are computed, whatever the record says.
+ * RangeError when a value does not fit its field.
  */
 export function encodePdu<L extends Layout>(
   definition: PduDefinition<L>,
@@ -49,8 +50,8 @@ export function encodePdu<L extends Layout>(
 }
 
 /**
- * Writes the 48 header bytes into a buffer that the caller owns, lengths as the record says; returns the offset behind
- * them. RangeError when a value does not fit its field or the header does not fit the buffer.
+ * Writes the 48 header bytes into a buffer that the caller owns, lengths as the record says; returns the
+ * offset behind them. RangeError when a value does not fit its field or the header does not fit the buffer.
  */
 export function writeHeader<L extends Layout>(
   definition: PduDefinition<L>,

@@ -19,7 +19,9 @@ export type PduErrorKind =
 export class PduError extends Error {
   override readonly name = 'PduError';
   readonly kind: PduErrorKind;
-  /** The 48 bytes of the offending PDU's header, where known: a Reject carries them back (RFC 7143 §11.17.4). */
+  /**
+   * The 48 bytes of the offending PDU's header, where known: a Reject carries them back (RFC 7143 §11.17.4).
+   */
   readonly bhs: Uint8Array | undefined;
 
   constructor(kind: PduErrorKind, message: string, bhs?: Uint8Array, options?: { readonly cause: unknown }) {

@@ -1,9 +1,9 @@
-// A layout names the bits of a wire structure once: field name → place. Everything else is computed from it: the record
-// type, decoding, encoding, the mask of reserved bits, the usage bitmap, the byte and bit a bad field is reported at, and
-// annotated dumps. PDU headers, AHSes and SCSI CDBs use the same kinds.
+// A layout names the bits of a wire structure once: field name → place. Everything else is computed from it:
+// the record type, decoding, encoding, the mask of reserved bits, the usage bitmap, the byte and bit a bad
+// field is reported at, and annotated dumps. PDU headers, AHSes and SCSI CDBs use the same kinds.
 //
-// All integers are big-endian; bits are numbered as in the standards, 7 the most significant of its byte. A layout is
-// compiled once into a flat list of steps that one loop runs; nothing is generated as text.
+// All integers are big-endian; bits are numbered as in the standards, 7 the most significant of its byte. A
+// layout is compiled once into a flat list of steps that one loop runs; nothing is generated as text.
 
 type NumberKind = 'bits' | 'u8' | 'u16' | 'u24' | 'u32';
 export type FieldKind = 'bit' | NumberKind | 'u64' | 'raw';
@@ -94,8 +94,8 @@ export interface Codec<L extends Layout> {
   /** Reads every field. Raw fields are views of `bytes`. RangeError when the structure does not fit. */
   decode(bytes: Uint8Array, offset?: number): RecordOf<L>;
   /**
-   * Writes every field and no other bit; a field that is missing gets its default, else zero. RangeError when a value
-   * does not fit its field or the structure does not fit `bytes`.
+   * Writes every field and no other bit; a field that is missing gets its default, else zero. RangeError when
+   * a value does not fit its field or the structure does not fit `bytes`.
    */
   encode(record: Partial<RecordOf<L>>, bytes: Uint8Array, offset?: number): void;
 }
@@ -161,7 +161,10 @@ function codecOf<L extends Layout>(layout: L): Codec<L> {
   return codec as unknown as Codec<L>;
 }
 
-/** {@link Codec.decode} of a layout that is compiled on first use. A hot caller keeps `compileLayout`'s result. */
+/**
+ * {@link Codec.decode} of a layout that is compiled on first use. A hot caller keeps `compileLayout`'s
+ * result.
+ */
 export function decodeFields<L extends Layout>(layout: L, bytes: Uint8Array, offset = 0): RecordOf<L> {
   return codecOf(layout).decode(bytes, offset);
 }

@@ -21,6 +21,7 @@ export { DataIn, DataOut } from './pdus/data.ts';
 export {
   BHS_BYTES,
   DATA_SEGMENT_BYTES_MAX,
+  type Direct,
   definePdu,
   LENGTHS,
   Opcode,

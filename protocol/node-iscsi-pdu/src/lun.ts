@@ -1,5 +1,5 @@
-// The eight-byte LUN field, SAM-5 §4.7, as far as a target with one level of units needs it. The two highest bits of the
-// first byte are the address method; bytes 2 to 7 address deeper levels and are zero here.
+// The eight-byte LUN field, SAM-5 §4.7, as far as a target with one level of units needs it. The two highest
+// bits of the first byte are the address method; bytes 2 to 7 address deeper levels and are zero here.
 
 /** Length of the LUN field, RFC 7143 §11.2.1.7. */
 export const LUN_BYTES = 8;
@@ -19,7 +19,10 @@ export type LunAddress =
   | { readonly kind: 'extended'; readonly method: number }
   | { readonly kind: 'deeper-level' };
 
-/** Reads the eight bytes at `offset`. Total: every bit pattern has a kind. RangeError when there are fewer bytes. */
+/**
+ * Reads the eight bytes at `offset`. Total: every bit pattern has a kind. RangeError when there are fewer
+ * bytes.
+ */
 export function parseLun(bytes: Uint8Array, offset = 0): LunAddress {
   if (offset + LUN_BYTES > bytes.length) throw new RangeError(`no LUN of ${LUN_BYTES} bytes at ${offset}`);
   const first = bytes[offset] as number;
@@ -39,8 +42,9 @@ function parseExtended(low: number, second: number): LunAddress {
 }
 
 /**
- * The number of the unit that a LUN field names, whichever of the three methods it is written in; undefined when it can
- * name no unit of a single-level target: another bus or target, a deeper level, extended or well-known addressing.
+ * The number of the unit that a LUN field names, whichever of the three methods it is written in; undefined
+ * when it can name no unit of a single-level target: another bus or target, a deeper level, extended or
+ * well-known addressing.
  */
 export function decodeLun(bytes: Uint8Array, offset = 0): number | undefined {
   if (bytes[offset] === 0 && isZero(bytes, offset + 2)) return bytes[offset + 1];

@@ -1,5 +1,5 @@
-// Serial number arithmetic of RFC 1982 with SERIAL_BITS 32, as RFC 7143 §3.2.2.1 (CmdSN), §11 (StatSN, DataSN, R2TSN) use it.
-// Two numbers exactly 2^31 apart have no order: every comparison of them is false.
+// Serial number arithmetic of RFC 1982 with SERIAL_BITS 32, as RFC 7143 §4.2.2.1 (CmdSN), §11 (StatSN,
+// DataSN, R2TSN) use it. Two numbers exactly 2^31 apart have no order: every comparison of them is false.
 
 const HALF = 2 ** 31;
 

@@ -1,5 +1,5 @@
-// The kinds of values in key=value text, RFC 7143 §6.1. Every parser is total: undefined says that the text is no value of
-// its kind, and what to answer is the negotiation's business.
+// The kinds of values in key=value text, RFC 7143 §6.1. Every parser is total: undefined says that the text
+// is no value of its kind, and what to answer is the negotiation's business.
 
 const DECIMAL = /^(0|[1-9][0-9]*)$/;
 const HEX = /^0[xX]([0-9A-Fa-f]+)$/;

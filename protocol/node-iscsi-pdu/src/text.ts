@@ -1,6 +1,7 @@
-// Key=value text, RFC 7143 §6.1: pairs, each followed by a zero byte, in the data segments of Login and Text PDUs. A pair
-// may be cut anywhere when it continues in the next PDU (the C bit), so segments are collected before they are parsed.
-// Pairs keep their order, and keys may repeat: judging a key given twice is the negotiation's business.
+// Key=value text, RFC 7143 §6.1: pairs, each followed by a zero byte, in the data segments of Login and Text
+// PDUs. A pair may be cut anywhere when it continues in the next PDU (the C bit), so segments are collected
+// before they are parsed. Pairs keep their order, and keys may repeat: judging a key given twice is the
+// negotiation's business.
 
 import { PduError } from './errors.ts';
 
@@ -10,27 +11,31 @@ export const TEXT_KEY_BYTES_MAX = 63;
 /** Longest simple value, in bytes, where a key's section says nothing else, RFC 7143 §6.1. */
 export const TEXT_VALUE_BYTES_MAX = 255;
 
-/** What every receiver must take in one negotiation, RFC 7143 §6.1, and with lengthy authentication methods. */
+/**
+ * What every receiver must take in one negotiation, RFC 7143 §6.1, and with lengthy authentication methods.
+ */
 export const TEXT_TOTAL_BYTES_MIN = 8192;
 export const TEXT_TOTAL_BYTES_WITH_AUTHENTICATION = 65536;
 
 export type TextPair = readonly [key: string, value: string];
 
 /**
- * The longest simple value of a key, in bytes: of one element of a list, and of a hex or base64 constant after decoding.
- * Without it every key has {@link TEXT_VALUE_BYTES_MAX}.
+ * The longest simple value of a key, in bytes: of one element of a list, and of a hex or base64 constant
+ * after decoding. Without it every key has {@link TEXT_VALUE_BYTES_MAX}.
  */
 export type ValueBytesMax = (key: string) => number;
 
 const NUL = 0;
 const EQUALS = 0x3d;
-/** The first character and the rest of a standard-label; '#' introduces registered extensions, RFC 7143 §6.1. */
-const KEY_NAME = /^[A-Za-z][A-Za-z0-9.\-+@_#]*$/;
-const PRINTABLE = /^[!-~]+$/;
+/**
+ * Any printable name, wider than a standard-label of RFC 7143 §6.1 on purpose: a name that nobody knows is
+ * still answered with NotUnderstood, so whatever is read must be writable.
+ */
+const KEY_NAME = /^[!-<>-~]+$/;
 
 /**
- * The pairs of a whole text. Every key name is printable and within its limit, but not checked against the keys there
- * are: a name nobody knows is answered NotUnderstood. PduError `text` or `text-too-long`.
+ * The pairs of a whole text. Every key name is printable and within its limit, but not checked against the
+ * keys there are: a name nobody knows is answered NotUnderstood. PduError `text` or `text-too-long`.
  */
 export function decodeText(bytes: Uint8Array, valueBytesMax: ValueBytesMax = defaultMax): TextPair[] {
   const pairs: TextPair[] = [];
@@ -55,7 +60,7 @@ function decodePair(bytes: Uint8Array, valueBytesMax: ValueBytesMax): TextPair {
     throw new PduError('text-too-long', `a key name of ${equals} bytes: at most ${TEXT_KEY_BYTES_MAX}`);
   }
   const key = decodeUtf8(bytes.subarray(0, equals));
-  if (!PRINTABLE.test(key)) throw new PduError('text', 'a key name is empty or not printable');
+  if (!KEY_NAME.test(key)) throw new PduError('text', 'a key name is empty or not printable');
   const value = decodeUtf8(bytes.subarray(equals + 1));
   checkValue(key, value, valueBytesMax(key));
   return [key, value];
@@ -99,8 +104,8 @@ function encodePair([key, value]: TextPair): Uint8Array {
 }
 
 /**
- * The text of these pairs, cut for data segments of at most `bytesMax` bytes: every segment but the last goes out with
- * the C bit. Without pairs there is one empty segment. The segments are views of one buffer.
+ * The text of these pairs, cut for data segments of at most `bytesMax` bytes: every segment but the last goes
+ * out with the C bit. Without pairs there is one empty segment. The segments are views of one buffer.
  */
 export function encodeTextSegments(pairs: readonly TextPair[], bytesMax: number): Uint8Array[] {
   if (!(bytesMax >= 1)) throw new RangeError(`a segment of ${bytesMax} bytes cannot carry text`);
@@ -118,7 +123,9 @@ export interface TextCollectorOptions {
 
 const FIRST_CAPACITY_BYTES = 1024;
 
-/** Collects the segments of one text until the one without the C bit. Reusable for the next text after that. */
+/**
+ * Collects the segments of one text until the one without the C bit. Reusable for the next text after that.
+ */
 export class TextCollector {
   readonly #totalBytesMax: number;
   readonly #valueBytesMax: ValueBytesMax;
@@ -136,8 +143,9 @@ export class TextCollector {
   }
 
   /**
-   * Takes in one data segment; `continues` is the C bit of its PDU. Gives the pairs once the text is complete, undefined
-   * before. PduError `text-too-long` when it passes the limit, or as {@link decodeText}; what was collected is dropped.
+   * Takes in one data segment; `continues` is the C bit of its PDU. Gives the pairs once the text is
+   * complete, undefined before. PduError `text-too-long` when it passes the limit, or as {@link decodeText};
+   * what was collected is dropped.
    */
   add(segment: Uint8Array, continues: boolean): TextPair[] | undefined {
     const totalBytes = this.#collectedBytes + segment.length;

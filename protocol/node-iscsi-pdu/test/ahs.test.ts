@@ -1,5 +1,5 @@
-// Shows additional header segments against bytes written by hand from RFC 7143 §11.2.2, parsed and built, and that lengths
-// which contradict each other are refused.
+// Shows additional header segments against bytes written by hand from RFC 7143 §11.2.2, parsed and built, and
+// that lengths which contradict each other are refused.
 
 import { type Ahs, buildAhs, PduError, parseAhs, wholeCdb } from 'node-iscsi-pdu';
 import { expect, test } from 'vitest';

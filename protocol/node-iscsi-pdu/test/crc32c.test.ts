@@ -1,5 +1,5 @@
-// Shows the digests of RFC 7143 appendix A.4, in the byte order of the wire, and that pieces sum to the whole. The random
-// cases are compared with a CRC computed one bit at a time.
+// Shows the digests of RFC 7143 appendix A.4, in the byte order of the wire, and that pieces sum to the
+// whole. The random cases are compared with a CRC computed one bit at a time.
 
 import { crc32c, readDigest, writeDigest } from 'node-iscsi-pdu';
 import { expect, test } from 'vitest';

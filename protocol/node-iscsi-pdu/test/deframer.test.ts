@@ -1,6 +1,6 @@
-// Shows that the deframer gives the same frames however a stream is cut, with AHSes, padding and digests in every
-// combination, that limits and digests can change between frames, and that what is wrong is refused before it is buffered.
-// The streams are put together by hand, with a digest computed one bit at a time.
+// Shows that the deframer gives the same frames however a stream is cut, with AHSes, padding and digests in
+// every combination, that limits and digests can change between frames, and that what is wrong is refused
+// before it is buffered. The streams are put together by hand, with a digest computed one bit at a time.
 
 import { Deframer, type DeframerOptions, type Frame, PduError } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
@@ -154,7 +154,7 @@ test('a failure ends the stream: every further call throws it again and nothing 
   expect(thrownBy(() => subject.next())).toBe(failure);
 });
 
-test('every single bit error in a header is found by the header digest, and the frame before it is still given', () => {
+test('a header digest finds every single bit error; the frame before it is still given', () => {
   const digests = { header: true, data: true };
   const good = pdu(1, { ahs: Uint8Array.of(0, 5, 2, 0, 0, 0, 1, 0), data: Uint8Array.of(1, 2, 3) });
   const wire = onTheWire(good, digests);

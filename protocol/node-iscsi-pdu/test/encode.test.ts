@@ -1,5 +1,5 @@
-// Shows the pieces that a PDU leaves in: data never copied, padding and digests where RFC 7143 §11.2 puts them, lengths
-// computed. What they join to is compared with a PDU put together by hand.
+// Shows the pieces that a PDU leaves in: data never copied, padding and digests where RFC 7143 §11.2 puts
+// them, lengths computed. What they join to is compared with a PDU put together by hand.
 
 import { buildAhs, encodePdu, NopOut, paddingOf, ScsiCommand } from 'node-iscsi-pdu';
 import { expect, test } from 'vitest';

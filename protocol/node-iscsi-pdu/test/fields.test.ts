@@ -1,5 +1,5 @@
-// Shows what each field kind reads and writes, against bytes written by hand, and that a layout refuses what it cannot
-// hold: values too large, structures cut short, fields that overlap.
+// Shows what each field kind reads and writes, against bytes written by hand, and that a layout refuses what
+// it cannot hold: values too large, structures cut short, fields that overlap.
 
 import {
   bit,
@@ -120,7 +120,8 @@ test('fields that overlap or have no place are refused', () => {
   expect(() => u8(-1)).toThrow(RangeError);
 });
 
-// SBC-3, READ (16): RDPROTECT, DPO, FARUA bits in byte 1, LBA in 2 to 9, length in 10 to 13, group number in byte 14.
+// SBC-3, READ (16): RDPROTECT, DPO, FARUA bits in byte 1, LBA in 2 to 9, length in 10 to 13, group number in
+// byte 14.
 const READ_16 = {
   rdProtect: bits(1, 7, 5),
   dpo: bit(1, 4),

@@ -1,10 +1,12 @@
-// Shows that no stream of bytes makes the codec do anything but give frames or throw a PduError, and that it never holds
-// more than one PDU of the limit: 100,000 seeded random streams, through the deframer and then through every reader.
+// Shows that no stream of bytes makes the codec do anything but give frames or throw a PduError, and that it
+// never holds more than one PDU of the limit: 100,000 seeded random streams, through the deframer and then
+// through every reader.
 
 import {
   Deframer,
   decodeLun,
   decodeText,
+  encodeText,
   type Frame,
   PduError,
   parseAhs,
@@ -41,7 +43,7 @@ function swallow(read: () => unknown, where: string): void {
 
 function readEverything(frame: Frame, where: string): void {
   swallow(() => parseAhs(frame.ahs, frame.bhs), where);
-  swallow(() => decodeText(frame.data), where);
+  swallow(() => encodeText(decodeText(frame.data)), where);
   parseLun(frame.bhs, 8);
   decodeLun(frame.bhs, 8);
   pduOfOpcode(frame.opcode)?.decode(frame.bhs);

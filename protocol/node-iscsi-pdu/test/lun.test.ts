@@ -1,5 +1,5 @@
-// Shows the LUN field as SAM-5 §4.7 writes it: what initiators send for a number, what names no unit of this kind of
-// target, and that every number a target can have comes back.
+// Shows the LUN field as SAM-5 §4.7 writes it: what initiators send for a number, what names no unit of this
+// kind of target, and that every number a target can have comes back.
 
 import { decodeLun, encodeLun, type LunAddress, parseLun } from 'node-iscsi-pdu/lun';
 import { expect, test } from 'vitest';

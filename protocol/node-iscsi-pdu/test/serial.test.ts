@@ -1,4 +1,5 @@
-// Shows serial number order and steps at the edges of RFC 1982: around zero, around 2^31, and where no order exists.
+// Shows serial number order and steps at the edges of RFC 1982: around zero, around 2^31, and where no order
+// exists.
 
 import {
   serialAdd,

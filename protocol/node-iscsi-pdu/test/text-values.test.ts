@@ -1,5 +1,5 @@
-// Shows the kinds of text values of RFC 7143 §6.1: what each parser takes, what it refuses, and how values are written.
-// The base64 values are those of RFC 4648 §10.
+// Shows the kinds of text values of RFC 7143 §6.1: what each parser takes, what it refuses, and how values
+// are written. The base64 values are those of RFC 4648 §10.
 
 import {
   formatBase64,

@@ -1,5 +1,5 @@
-// Shows key=value text against bytes written by hand: pairs in order, limits at their edges, continuation at every cut, and
-// that what is no text is refused as the peer's fault.
+// Shows key=value text against bytes written by hand: pairs in order, limits at their edges, continuation at
+// every cut, and that what is no text is refused as the peer's fault.
 
 import {
   decodeText,
@@ -37,13 +37,22 @@ test('pairs are read and written in order', () => {
   expect(encodeText([])).toEqual(new Uint8Array(0));
 });
 
-test('a key given twice stays twice; values may be empty or contain "="; extra zero bytes are skipped', () => {
+test('a key given twice stays twice; values may be empty or contain "="; extra zeroes are skipped', () => {
   expect(decodeText(ascii('A=1\0\0\0B=\0A==2=\0\0'))).toEqual([
     ['A', '1'],
     ['B', ''],
     ['A', '=2='],
   ]);
   expect(encodeText([['X-net.example.a', '=']])).toEqual(ascii('X-net.example.a==\0'));
+});
+
+test('any printable key name is read, and can be written in the answer NotUnderstood', () => {
+  const pairs: readonly TextPair[] = [
+    ['notCapital', 'NotUnderstood'],
+    ['X#9!~', 'NotUnderstood'],
+  ];
+  expect(encodeText(pairs)).toEqual(ascii('notCapital=NotUnderstood\0X#9!~=NotUnderstood\0'));
+  expect(decodeText(encodeText(pairs))).toEqual(pairs);
 });
 
 test('a last pair without its zero byte is taken', () => {
@@ -99,7 +108,7 @@ test('a key may be declared to have longer values', () => {
 test('what cannot be written is refused', () => {
   const pairs: readonly TextPair[] = [
     ['', '1'],
-    ['a', '1'],
+    ['A B', '1'],
     ['A=B', '1'],
     ['K'.repeat(64), '1'],
     ['A', 'x\0y'],
@@ -124,7 +133,7 @@ test('a text cut at every place, into segments of every size, comes back', () =>
   expect(encodeTextSegments([], 10)).toEqual([new Uint8Array(0)]);
 });
 
-test('the collector keeps what it was given, whatever becomes of the chunk, and is ready for the next text', () => {
+test('the collector keeps what it was given, whatever becomes of the chunk, and can be used again', () => {
   const collector = new TextCollector({ totalBytesMax: 8192 });
   const chunk = ascii('A=12');
   expect(collector.add(chunk, true)).toBeUndefined();

@@ -1,5 +1,5 @@
-// One table per PDU is its codec: the layout of the 48-byte basic header segment (RFC 7143 §11.2.1), the opcode and the
-// section it is transcribed from. Records keep the RFC's own field names in camel case.
+// One table per PDU is its codec: the layout of the 48-byte basic header segment (RFC 7143 §11.2.1), the
+// opcode and the section it is transcribed from. Records keep the RFC's own field names in camel case.
 
 import { compileLayout, type Layout, type RecordOf, u8, u24 } from '../fields.ts';
 
@@ -34,18 +34,30 @@ export const Opcode = {
   REJECT: 0x3f,
 } as const;
 
-/** The rows that every PDU has: lengths of the additional headers, in 4-byte words, and of the data, in bytes. */
+/**
+ * The rows that every PDU has: lengths of the additional headers, in 4-byte words, and of the data, in bytes.
+ */
 export const LENGTHS = {
   totalAHSLength: u8(4),
   dataSegmentLength: u24(5),
 } as const;
+
+/** A PDU's own decoder or encoder, in place of the loop over its layout: see `direct.ts`. */
+export interface Direct<L extends Layout> {
+  readonly decode?: (bytes: Uint8Array, offset: number) => RecordOf<L>;
+  /** Writes into zeroed bytes; the opcode is written already. Knows the defaults of its PDU. */
+  readonly encode?: (record: Partial<RecordOf<L>>, bytes: Uint8Array, offset: number) => void;
+}
 
 export interface PduTable<L extends Layout> {
   readonly name: string;
   readonly opcode: number;
   readonly cite: string;
   readonly layout: L;
-  /** What a field holds when a record leaves it out: bits and tags that the RFC fixes. Every other field gets zero. */
+  /**
+   * What a field holds when a record leaves it out: bits and tags that the RFC fixes. Every other field gets
+   * zero.
+   */
   readonly defaults?: Partial<RecordOf<L>>;
 }
 
@@ -53,28 +65,38 @@ export interface PduDefinition<L extends Layout = Layout> extends PduTable<L> {
   readonly defaults: Partial<RecordOf<L>>;
   /** Reads the 48 header bytes at `offset`. Raw fields are views of `bytes`. The opcode is not looked at. */
   decode(bytes: Uint8Array, offset?: number): RecordOf<L>;
-  /** Writes the 48 header bytes at `offset`, unnamed bits as zero. RangeError when a value does not fit its field. */
+  /**
+   * Writes the 48 header bytes at `offset`, unnamed bits as zero. RangeError when a value does not fit its
+   * field.
+   */
   encode(record: Partial<RecordOf<L>>, bytes: Uint8Array, offset?: number): void;
 }
 
-export function definePdu<const L extends Layout>(table: PduTable<L>): PduDefinition<L> {
+export function definePdu<const L extends Layout>(
+  table: PduTable<L>,
+  direct: Direct<L> = {},
+): PduDefinition<L> {
   const { opcode, layout, defaults = {} } = table;
   const codec = compileLayout(layout, defaults);
   if (codec.byteCount > BHS_BYTES) throw new RangeError(`${table.name} is longer than a header`);
+  const { decode = codec.decode, encode = codec.encode } = direct;
   return {
     ...table,
     defaults,
     decode(bytes, offset = 0) {
-      if (offset + BHS_BYTES > bytes.length)
-        throw new RangeError(`no header of ${BHS_BYTES} bytes at ${offset}`);
-      return codec.decode(bytes, offset);
+      checkRoom(bytes, offset);
+      return decode(bytes, offset);
     },
     encode(record, bytes, offset = 0) {
-      if (offset + BHS_BYTES > bytes.length)
-        throw new RangeError(`no room for ${BHS_BYTES} bytes at ${offset}`);
+      checkRoom(bytes, offset);
       bytes.fill(0, offset, offset + BHS_BYTES);
       bytes[offset] = opcode;
-      codec.encode(record, bytes, offset);
+      encode(record, bytes, offset);
     },
   };
+}
+
+function checkRoom(bytes: Uint8Array, offset: number): void {
+  if (offset >= 0 && offset + BHS_BYTES <= bytes.length) return;
+  throw new RangeError(`no header of ${BHS_BYTES} bytes at ${offset} in ${bytes.length} bytes`);
 }

@@ -16,7 +16,10 @@ export const ISCSI_VERSION = 0x00;
 export const LoginStatusClass = { SUCCESS: 0, REDIRECTION: 1, INITIATOR_ERROR: 2, TARGET_ERROR: 3 } as const;
 export type LoginStatusClass = (typeof LoginStatusClass)[keyof typeof LoginStatusClass];
 
-/** Status-Class in the high byte and Status-Detail in the low one, RFC 7143 §11.13.5: the value of field `status`. */
+/**
+ * Status-Class in the high byte and Status-Detail in the low one, RFC 7143 §11.13.5: the value of field
+ * `status`.
+ */
 export const LoginStatus = {
   SUCCESS: 0x0000,
   TARGET_MOVED_TEMPORARILY: 0x0101,

@@ -1,5 +1,6 @@
-// Shows that every PDU is parsed from, and generated as, the bytes that the figures of RFC 7143 §11 prescribe. The bytes
-// are written by hand from the figures, one 4-byte word of the figure at a time, and never computed from the tables.
+// Shows that every PDU is parsed from, and generated as, the bytes that the figures of RFC 7143 §11
+// prescribe. The bytes are written by hand from the figures, one 4-byte word of the figure at a time, and
+// never computed from the tables.
 
 import {
   AsyncEvent,
@@ -263,7 +264,10 @@ test('every PDU has its golden bytes', () => {
   expect([...new Set(GOLDEN.map(({ opcode }) => opcode))]).toEqual(PDUS.map(({ opcode }) => opcode));
 });
 
-/** The first two bytes of a PDU written from an empty record: the opcode, and the bits that the figure prints as 1. */
+/**
+ * The first two bytes of a PDU written from an empty record: the opcode, and the bits that the figure prints
+ * as 1.
+ */
 const FIXED: ReadonlyArray<readonly [PduDefinition, string]> = [
   [NopOut, '0080'],
   [ScsiCommand, '0100'],

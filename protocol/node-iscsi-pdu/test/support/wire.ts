@@ -25,7 +25,9 @@ export function slowDigest(bytes: Uint8Array): Uint8Array {
   return digest;
 }
 
-/** A PDU as it stands on the wire, put together by hand: RFC 7143 §11.2. The lengths in `bhs` must be right. */
+/**
+ * A PDU as it stands on the wire, put together by hand: RFC 7143 §11.2. The lengths in `bhs` must be right.
+ */
 export function onTheWire({ bhs, ahs, data }: WirePdu, digests: Digests = NO_DIGESTS): Uint8Array {
   const header = joined([bhs, ahs]);
   const padded = joined([data, new Uint8Array((4 - (data.length % 4)) % 4)]);
