@@ -70,7 +70,7 @@ export class FaultyData {
 
   /** A write is in flight from now on; `bytes` is copied. */
   beginWrite(place: Place, bytes: Uint8Array): Version {
-    return this.#begin({ place, bytes: bytes.slice(), discards: false, completed: false });
+    return this.#begin({ place, bytes: new Uint8Array(bytes), discards: false, completed: false });
   }
 
   /** A discard is in flight: the block will read as before, as zeroes or as anything. */

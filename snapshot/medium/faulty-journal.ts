@@ -60,7 +60,7 @@ export class FaultyJournal {
 
   /** An append is in flight from now on; `bytes` is copied. */
   beginAppend(segment: FaultySegment, bytes: Uint8Array): Piece {
-    const piece = { segment, from: segment.appendedBytes, bytes: bytes.slice(), completed: false };
+    const piece = { segment, from: segment.appendedBytes, bytes: new Uint8Array(bytes), completed: false };
     assert(piece.from + bytes.byteLength <= this.segmentBytes);
     segment.appendedBytes += bytes.byteLength;
     segment.pieces.push(piece);

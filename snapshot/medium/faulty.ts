@@ -319,7 +319,10 @@ class FaultyMetaSpace implements MetaSpace {
   commit(changes: readonly MetaChange[]): Promise<void> {
     return this.#gate.runLater('commit', () => {
       assert(this.#store.committing === undefined, 'one commit at a time');
-      const taken = changes.map(({ key, value }) => ({ key: key.slice(), value: value?.slice() }));
+      const taken = changes.map(({ key, value }) => ({
+        key: new Uint8Array(key),
+        value: value && new Uint8Array(value),
+      }));
       this.#store.committing = taken;
       return {
         complete: () => {

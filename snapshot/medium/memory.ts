@@ -173,7 +173,7 @@ class MemoryData implements DataSpace {
       for (let offset = 0, at = place; offset < bytes.byteLength; offset += POOL_BLOCK_BYTES, at += 1) {
         const block = bytes.subarray(offset, offset + POOL_BLOCK_BYTES);
         const present = blocks.get(at);
-        if (present === undefined) blocks.set(at, block.slice());
+        if (present === undefined) blocks.set(at, new Uint8Array(block));
         else present.set(block);
       }
     }

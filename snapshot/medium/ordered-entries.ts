@@ -2,7 +2,8 @@
  * Binary keys in bytewise order, for the media that keep their tables in memory. A key is held as a
  * string of one character per byte, whose order is the bytes' order; the sorted list of them is
  * brought up to date by one merge per change set, so that a commit costs O(entries + changes), not
- * a sort. Values are copied on the way in and never changed afterwards, so a clone shares them.
+ * a sort. Values are copied on the way in (not with `slice`, which of a Buffer is no copy) and never changed
+ * afterwards, so a clone shares them.
  */
 import type { MetaChange, MetaKey } from './medium.ts';
 
@@ -59,7 +60,7 @@ export class OrderedEntries {
         continue;
       }
       if (!this.#entries.has(name)) added.add(name);
-      this.#entries.set(name, { key: key.slice(), value: value.slice() });
+      this.#entries.set(name, { key: new Uint8Array(key), value: new Uint8Array(value) });
     }
     if (removed || added.size > 0) this.#merge([...added].sort());
   }

@@ -29,7 +29,8 @@ export async function readRun(medium: Medium, place: number, blocks: number): Pr
 
 export async function segmentsOf(medium: Medium): Promise<Array<{ number: number; bytes: Uint8Array }>> {
   const found: Array<{ number: number; bytes: Uint8Array }> = [];
-  for await (const { number, bytes } of medium.journal.replay()) found.push({ number, bytes: bytes.slice() });
+  for await (const { number, bytes } of medium.journal.replay())
+    found.push({ number, bytes: new Uint8Array(bytes) });
   return found;
 }
 
@@ -77,6 +78,35 @@ function dataContract(makeStore: MakeStore): void {
     const again = await open();
     expect(Buffer.compare(await readRun(again, 7, 3), expected)).toBe(0);
     expect(Buffer.compare(await readRun(again, 101, 2), blockOf(3, 2))).toBe(0);
+    await again.close();
+  });
+
+  test('a buffer belongs to the caller again once its call completed', async () => {
+    const open = await makeStore();
+    const medium = await open();
+    const bytes = Buffer.from(blockOf(1));
+    await medium.data.write([{ place: 3, bytes }]);
+    bytes.fill(2);
+    expect(Buffer.compare(await readRun(medium, 3, 1), blockOf(1))).toBe(0);
+    await medium.data.write([{ place: 3, bytes }]);
+    bytes.fill(3);
+    expect(Buffer.compare(await readRun(medium, 3, 1), blockOf(2))).toBe(0);
+    const record = Buffer.alloc(600, 4);
+    await medium.journal.append(record);
+    const { segment } = medium.journal;
+    record.fill(5);
+    const one = { key: Buffer.from([1]), value: Buffer.from([6]) };
+    await medium.meta.commit([one]);
+    one.key.fill(9);
+    one.value.fill(9);
+    expect((await medium.meta.get(key(1)))?.[0]).toBe(6);
+    await medium.journal.flush();
+    await medium.close();
+    const again = await open();
+    const found = (await segmentsOf(again)).find(({ number }) => number === segment);
+    expect(found?.bytes[599]).toBe(4);
+    const [entry] = await again.meta.scan({ from: key(0), to: key(255) });
+    expect([entry?.key[0], entry?.value[0]]).toEqual([1, 6]);
     await again.close();
   });
 

@@ -1,0 +1,256 @@
+/**
+ * The data space in one sparse file, or on a block device: block `place` begins at byte place * 4096.
+ *
+ * Reads of cached data and small writes are done at once on the calling thread, which costs a tenth of
+ * a trip through the thread pool. That must never block the event loop for long, so
+ *  - a read that the cache cannot answer goes to the thread pool (`readCached` tells);
+ *  - write-back is begun every WRITE_BACK_BYTES, in a thread, because the kernel stops a writer that
+ *    has made too many pages dirty; while several of these are behind, a write took long, or a thread is
+ *    at work that may hold the file's lock in the kernel, writes go to the thread pool, too.
+ */
+import assert from 'node:assert';
+import fs from 'node:fs';
+import { StoreError } from '../../lun/errors.ts';
+import type { MaybePromise } from '../../lun/units.ts';
+import {
+  BUFFERS_PER_CALL_MAX,
+  InFlight,
+  readFully,
+  storeError,
+  syncAll,
+  syncData,
+  writeFully,
+  writeFullySync,
+} from './fd-io.ts';
+import { type DataSpace, type Place, type PlacedWrite, POOL_BLOCK_BYTES } from './medium.ts';
+import { assertRun } from './memory.ts';
+import { discardExtent, dropCache, endOf, punchHole, readCached, startWriteBack } from './posix.ts';
+
+/** Larger reads go to the thread pool even where they are cached: copying them takes the loop too long. */
+const READ_AT_ONCE_BYTES_MAX = 256 * 1024;
+/** Larger writes go to the thread pool. */
+const WRITE_AT_ONCE_BYTES_MAX = 256 * 1024;
+const WRITE_BACK_BYTES = 8 * 1024 * 1024;
+/** So many starts of write-back that are not through mean that the disk does not keep up. */
+const WRITE_BACKS_BEHIND_MAX = 4;
+/** A write at once that took longer was stopped by the kernel. */
+const STALLED_MS = 8;
+/** One punch holds the file's lock in the kernel; writers wait for it. */
+const DISCARD_CALL_BLOCKS_MAX = 8192;
+
+export interface FileDataOptions {
+  readonly fd: number;
+  readonly isDevice: boolean;
+  readonly capacityBlocks: number;
+  /** A monotonic clock; without one, long writes are not noticed. */
+  readonly nowMs: (() => number) | undefined;
+  /** Throws when the medium is closed. */
+  readonly check: () => void;
+  /** Makes a larger capacity durable in the pool's header. */
+  readonly recordCapacity: (capacityBlocks: number) => Promise<void>;
+}
+
+/** Runs that follow each other on the medium, as one write. */
+interface JoinedRun {
+  readonly place: Place;
+  readonly buffers: Uint8Array[];
+}
+
+function joinRuns(writes: readonly PlacedWrite[]): JoinedRun[] {
+  const joined: JoinedRun[] = [];
+  let present: JoinedRun | undefined;
+  let next = -1;
+  for (const { place, bytes } of writes) {
+    if (present === undefined || place !== next || present.buffers.length === BUFFERS_PER_CALL_MAX) {
+      present = { place, buffers: [] };
+      joined.push(present);
+    }
+    present.buffers.push(bytes);
+    next = place + bytes.byteLength / POOL_BLOCK_BYTES;
+  }
+  return joined;
+}
+
+export class FileData implements DataSpace {
+  readonly #fd: number;
+  readonly #options: FileDataOptions;
+  readonly #inFlight = new InFlight();
+  /** Calls in threads that may hold the file's lock in the kernel. */
+  #lockers = 0;
+  #writeBacks = 0;
+  #stalled = false;
+  #sinceWriteBackBytes = 0;
+  /** Changes completed, and how many of them a flush has covered. */
+  #changes = 0;
+  #flushedChanges = 0;
+  #flushFailure: StoreError | undefined;
+  #capacityBlocks: number;
+
+  constructor(options: FileDataOptions) {
+    this.#fd = options.fd;
+    this.#options = options;
+    this.#capacityBlocks = options.capacityBlocks;
+  }
+
+  get capacityBlocks(): number {
+    return this.#capacityBlocks;
+  }
+
+  read(place: Place, into: Uint8Array): MaybePromise<void> {
+    this.#options.check();
+    assertRun({ place, bytes: into.byteLength, capacityBlocks: this.#capacityBlocks });
+    const offsetBytes = place * POOL_BLOCK_BYTES;
+    const doneBytes = into.byteLength <= READ_AT_ONCE_BYTES_MAX ? this.#readCached(into, offsetBytes) : 0;
+    if (doneBytes === into.byteLength) return undefined;
+    return this.#inFlight.track(readFully(this.#fd, into, { offsetBytes, doneBytes }));
+  }
+
+  write(writes: readonly PlacedWrite[]): MaybePromise<void> {
+    this.#options.check();
+    let bytes = 0;
+    for (const write of writes) {
+      assertRun({
+        place: write.place,
+        bytes: write.bytes.byteLength,
+        capacityBlocks: this.#capacityBlocks,
+      });
+      bytes += write.bytes.byteLength;
+    }
+    if (bytes > WRITE_AT_ONCE_BYTES_MAX || !this.#mayWriteAtOnce()) return this.#writeInThread(writes, bytes);
+    this.#writeAtOnce(writes);
+    this.#wrote(bytes);
+    return undefined;
+  }
+
+  discard(place: Place, blocks: number): MaybePromise<void> {
+    this.#options.check();
+    if (blocks === 0) return undefined;
+    assertRun({ place, bytes: blocks * POOL_BLOCK_BYTES, capacityBlocks: this.#capacityBlocks });
+    return this.#locking(this.#discard(place, blocks));
+  }
+
+  async flush(): Promise<void> {
+    this.#options.check();
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    const changes = this.#changes;
+    if (changes === this.#flushedChanges) return;
+    try {
+      await this.#inFlight.track(syncData(this.#fd));
+    } catch (error) {
+      this.#flushFailure = storeError('flush the data', error);
+      throw this.#flushFailure;
+    }
+    // Another flush that began earlier may have failed meanwhile, and have taken the kernel's only report.
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
+    this.#flushedChanges = Math.max(this.#flushedChanges, changes);
+  }
+
+  async grow(capacityBlocks: number): Promise<void> {
+    this.#options.check();
+    assert(capacityBlocks >= this.#capacityBlocks, 'a space never shrinks');
+    await this.#inFlight.track(this.#grow(capacityBlocks));
+  }
+
+  /** Everything flushed, then dropped from the page cache. */
+  async dropCaches(): Promise<void> {
+    await syncData(this.#fd);
+    await dropCache(this.#fd).catch((error: unknown) => {
+      throw storeError('drop the cache of the data', error);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#inFlight.idle();
+    fs.closeSync(this.#fd);
+  }
+
+  #readCached(into: Uint8Array, offsetBytes: number): number {
+    try {
+      return readCached(this.#fd, into, offsetBytes);
+    } catch (error) {
+      throw storeError('read the data', error);
+    }
+  }
+
+  #mayWriteAtOnce(): boolean {
+    return this.#lockers === 0 && !this.#stalled && this.#writeBacks < WRITE_BACKS_BEHIND_MAX;
+  }
+
+  #writeAtOnce(writes: readonly PlacedWrite[]): void {
+    const { nowMs } = this.#options;
+    const begunMs = nowMs?.() ?? 0;
+    const [first] = writes;
+    if (writes.length === 1 && first !== undefined) {
+      writeFullySync(this.#fd, [first.bytes], first.place * POOL_BLOCK_BYTES);
+    } else {
+      for (const { place, buffers } of joinRuns(writes)) {
+        writeFullySync(this.#fd, buffers, place * POOL_BLOCK_BYTES);
+      }
+    }
+    if (nowMs !== undefined && nowMs() - begunMs > STALLED_MS) this.#stalled = true;
+  }
+
+  #writeInThread(writes: readonly PlacedWrite[], bytes: number): Promise<void> {
+    return this.#locking(this.#writeRuns(joinRuns(writes), bytes));
+  }
+
+  /** One after the other: the kernel lets one writer of a file in at a time. */
+  async #writeRuns(runs: readonly JoinedRun[], bytes: number): Promise<void> {
+    for (const { place, buffers } of runs) await writeFully(this.#fd, buffers, place * POOL_BLOCK_BYTES);
+    this.#wrote(bytes);
+  }
+
+  #wrote(bytes: number): void {
+    this.#changes += 1;
+    this.#sinceWriteBackBytes += bytes;
+    const due = this.#stalled ? this.#writeBacks === 0 : this.#sinceWriteBackBytes >= WRITE_BACK_BYTES;
+    if (!due) return;
+    this.#sinceWriteBackBytes = 0;
+    this.#writeBacks += 1;
+    // A failure to write pages is reported by the next flush; this call is only about when.
+    const through = (): void => {
+      this.#writeBacks -= 1;
+      if (this.#writeBacks === 0) this.#stalled = false;
+    };
+    this.#inFlight.track(startWriteBack(this.#fd).then(through, through));
+  }
+
+  async #discard(place: Place, blocks: number): Promise<void> {
+    try {
+      for (let at = place; at < place + blocks; at += DISCARD_CALL_BLOCKS_MAX) {
+        const count = Math.min(DISCARD_CALL_BLOCKS_MAX, place + blocks - at);
+        const extent = { offsetBytes: at * POOL_BLOCK_BYTES, lengthBytes: count * POOL_BLOCK_BYTES };
+        const done = await punchHole(this.#fd, extent);
+        if (!done && this.#options.isDevice) await discardExtent(this.#fd, extent);
+      }
+    } catch (error) {
+      throw storeError('discard blocks', error);
+    }
+    this.#changes += 1;
+  }
+
+  async #grow(capacityBlocks: number): Promise<void> {
+    const bytes = capacityBlocks * POOL_BLOCK_BYTES;
+    if (this.#options.isDevice) {
+      if (endOf(this.#fd) < bytes) throw new StoreError('NO_SPACE', 'The device is smaller than that.');
+    } else {
+      try {
+        fs.ftruncateSync(this.#fd, bytes);
+      } catch (error) {
+        throw storeError('grow the data file', error);
+      }
+      await syncAll(this.#fd);
+    }
+    await this.#options.recordCapacity(capacityBlocks);
+    this.#capacityBlocks = capacityBlocks;
+  }
+
+  #locking<T>(promise: Promise<T>): Promise<T> {
+    const done = (): void => {
+      this.#lockers -= 1;
+    };
+    this.#lockers += 1;
+    promise.then(done, done);
+    return this.#inFlight.track(promise);
+  }
+}
