@@ -12,7 +12,7 @@ export const TEXT_KEY_BYTES_MAX = 63;
 export const TEXT_VALUE_BYTES_MAX = 255;
 
 /**
- * What every receiver must take in one negotiation, RFC 7143 §6.1, and with lengthy authentication methods.
+ * What every receiver must take in one negotiation, RFC 7143 §6, and with lengthy authentication methods.
  */
 export const TEXT_TOTAL_BYTES_MIN = 8192;
 export const TEXT_TOTAL_BYTES_WITH_AUTHENTICATION = 65536;
