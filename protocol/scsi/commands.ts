@@ -1,0 +1,86 @@
+/** Every command there is. */
+import { REPORT_TARGET_PORT_GROUPS } from './alua/report-target-port-groups.ts';
+import { CommandTable } from './command.ts';
+import {
+  READ_FULL_STATUS,
+  READ_KEYS,
+  READ_RESERVATION,
+  REPORT_CAPABILITIES,
+} from './pr/persistent-reserve-in.ts';
+import { PERSISTENT_RESERVE_OUT } from './pr/persistent-reserve-out.ts';
+import { RELEASE_6, RESERVE_6 } from './pr/reserve6.ts';
+import { PRE_FETCH_10, PRE_FETCH_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 } from './sbc/cache.ts';
+import { READ_CAPACITY_10, READ_CAPACITY_16 } from './sbc/capacity.ts';
+import { COMPARE_AND_WRITE, ORWRITE_16 } from './sbc/compare.ts';
+import { PREVENT_ALLOW_MEDIUM_REMOVAL, START_STOP_UNIT } from './sbc/medium.ts';
+import { GET_LBA_STATUS, UNMAP } from './sbc/provisioning.ts';
+import { READ_6, READ_10, READ_12, READ_16 } from './sbc/read.ts';
+import {
+  VERIFY_10,
+  VERIFY_12,
+  VERIFY_16,
+  WRITE_AND_VERIFY_10,
+  WRITE_AND_VERIFY_12,
+  WRITE_AND_VERIFY_16,
+} from './sbc/verify.ts';
+import { WRITE_6, WRITE_10, WRITE_12, WRITE_16 } from './sbc/write.ts';
+import { WRITE_SAME_10, WRITE_SAME_16 } from './sbc/write-same.ts';
+import { INQUIRY } from './spc/inquiry.ts';
+import { MODE_SELECT_6, MODE_SELECT_10 } from './spc/mode-select.ts';
+import { MODE_SENSE_6, MODE_SENSE_10 } from './spc/mode-sense.ts';
+import { REPORT_LUNS } from './spc/report-luns.ts';
+import {
+  REPORT_SUPPORTED_OPERATION_CODES,
+  REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
+} from './spc/report-opcodes.ts';
+import { REQUEST_SENSE } from './spc/request-sense.ts';
+import { TEST_UNIT_READY } from './spc/test-unit-ready.ts';
+
+export const COMMANDS = new CommandTable([
+  TEST_UNIT_READY,
+  REQUEST_SENSE,
+  INQUIRY,
+  REPORT_LUNS,
+  MODE_SENSE_6,
+  MODE_SENSE_10,
+  MODE_SELECT_6,
+  MODE_SELECT_10,
+  REPORT_SUPPORTED_OPERATION_CODES,
+  REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
+  REPORT_TARGET_PORT_GROUPS,
+  RESERVE_6,
+  RELEASE_6,
+  READ_KEYS,
+  READ_RESERVATION,
+  REPORT_CAPABILITIES,
+  READ_FULL_STATUS,
+  ...PERSISTENT_RESERVE_OUT,
+  READ_CAPACITY_10,
+  READ_CAPACITY_16,
+  READ_6,
+  READ_10,
+  READ_12,
+  READ_16,
+  WRITE_6,
+  WRITE_10,
+  WRITE_12,
+  WRITE_16,
+  VERIFY_10,
+  VERIFY_12,
+  VERIFY_16,
+  WRITE_AND_VERIFY_10,
+  WRITE_AND_VERIFY_12,
+  WRITE_AND_VERIFY_16,
+  SYNCHRONIZE_CACHE_10,
+  SYNCHRONIZE_CACHE_16,
+  PRE_FETCH_10,
+  PRE_FETCH_16,
+  UNMAP,
+  GET_LBA_STATUS,
+  WRITE_SAME_10,
+  WRITE_SAME_16,
+  COMPARE_AND_WRITE,
+  ORWRITE_16,
+  START_STOP_UNIT,
+  PREVENT_ALLOW_MEDIUM_REMOVAL,
+]);

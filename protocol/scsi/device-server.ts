@@ -1,0 +1,169 @@
+/**
+ * The device server of one logical unit (SAM-5 §4.6.3): what SCSI keeps of a unit beside its blocks —
+ * reservations, mode parameters, the medium's presence, the task set — and the door through which
+ * unit attentions reach every nexus that sees the unit.
+ *
+ * There is one device server for one `LogicalUnit`, whichever targets map it, so that reservations hold
+ * across targets; `DeviceServers` finds it.
+ */
+import { CheckedDevice } from '../../lun/checked-device.ts';
+import type { LogicalUnit, UnitFact } from '../../lun/logical-unit.ts';
+import { ModeParameters } from './mode-parameters.ts';
+import type { NexusState } from './nexus-state.ts';
+import { type PersistentState, registrationOf } from './pr/state.ts';
+import { loadReservations } from './pr/store.ts';
+import { Sense, type SenseCode } from './sense.ts';
+import { TaskSet } from './task-set.ts';
+
+/** Who sees a unit: a target that maps it. */
+export interface NexusSource {
+  nexuses(): Iterable<NexusState>;
+}
+
+/** The sense that an Asynchronous Message may carry beside a unit attention. */
+export type AttentionListener = (code: SenseCode) => void;
+
+export class DeviceServer {
+  readonly unit: LogicalUnit;
+  readonly device: CheckedDevice;
+  readonly modes: ModeParameters;
+  readonly taskSet = new TaskSet();
+  /** False between an eject and a load; only a removable unit is ever without its medium. */
+  mediumPresent = true;
+  /** Nexuses that prevent the removal of the medium. */
+  readonly preventers = new Set<NexusState>();
+  /** A RESERVE(6) or a persistent reservation stands: commands must be checked against it. */
+  reserved = false;
+  #legacyHolder: NexusState | undefined;
+  #persistent: PersistentState;
+  readonly #sources = new Map<NexusSource, AttentionListener>();
+  readonly #stopFacts: () => void;
+
+  constructor(unit: LogicalUnit) {
+    this.unit = unit;
+    this.device = new CheckedDevice(unit.device);
+    this.modes = new ModeParameters(unit);
+    this.#persistent = loadReservations(unit.state);
+    this.#noteReserved();
+    this.#stopFacts = unit.onFact((fact) => this.#hear(fact));
+  }
+
+  get writeProtected(): boolean {
+    return this.unit.readOnly || this.modes.softwareWriteProtect;
+  }
+
+  /** The nexus that holds RESERVE(6). */
+  get legacyHolder(): NexusState | undefined {
+    return this.#legacyHolder;
+  }
+
+  set legacyHolder(holder: NexusState | undefined) {
+    this.#legacyHolder = holder;
+    this.#noteReserved();
+  }
+
+  get persistent(): PersistentState {
+    return this.#persistent;
+  }
+
+  set persistent(state: PersistentState) {
+    this.#persistent = state;
+    this.#noteReserved();
+  }
+
+  attach(source: NexusSource, listener: AttentionListener): void {
+    this.#sources.set(source, listener);
+  }
+
+  /** A target no longer maps the unit: its nexuses let go of what they hold here. True when none maps it any more. */
+  detach(source: NexusSource): boolean {
+    this.#sources.delete(source);
+    for (const nexus of source.nexuses()) {
+      this.nexusLost(nexus);
+      nexus.attentions.forget(this);
+    }
+    if (this.#sources.size === 0) this.#stopFacts();
+    return this.#sources.size === 0;
+  }
+
+  *nexuses(): Iterable<NexusState> {
+    for (const source of this.#sources.keys()) yield* source.nexuses();
+  }
+
+  /** Establishes a unit attention on every nexus but one that a predicate, if given, lets pass. */
+  raise(code: SenseCode, except?: NexusState, wants?: (nexus: NexusState) => boolean): void {
+    for (const nexus of this.nexuses()) {
+      if (nexus !== except && (wants === undefined || wants(nexus))) nexus.attentions.raise(this, code);
+    }
+  }
+
+  isRegistered(nexus: NexusState): boolean {
+    return registrationOf(this.#persistent, portsOf(nexus)) !== undefined;
+  }
+
+  /** I_T nexus loss (SAM-5 §6.3.4): RESERVE(6) and its prevention end; persistent registrations stay. */
+  nexusLost(nexus: NexusState): void {
+    this.taskSet.cancelAll(nexus);
+    this.preventers.delete(nexus);
+    if (this.#legacyHolder === nexus) this.legacyHolder = undefined;
+  }
+
+  /** Logical unit reset (SAM-5 §6.3.3). The tasks have ended already. */
+  reset(code: SenseCode, from: NexusState | undefined): void {
+    this.legacyHolder = undefined;
+    this.preventers.clear();
+    this.modes.reset();
+    this.raise(code, from);
+  }
+
+  #noteReserved(): void {
+    this.reserved = this.#legacyHolder !== undefined || this.#persistent.reservation !== undefined;
+  }
+
+  #hear(fact: UnitFact): void {
+    if (fact === 'mode-changed') this.modes.reset();
+    const code = attentionOf(fact);
+    this.raise(code);
+    for (const listener of this.#sources.values()) listener(code);
+  }
+}
+
+/** The words SCSI has for a fact of a unit. Contents that were rolled back are a medium that may have changed. */
+function attentionOf(fact: UnitFact): SenseCode {
+  switch (fact) {
+    case 'capacity-changed':
+      return Sense.CAPACITY_DATA_HAS_CHANGED;
+    case 'contents-replaced':
+      return Sense.NOT_READY_TO_READY_CHANGE;
+    case 'mode-changed':
+      return Sense.MODE_PARAMETERS_CHANGED;
+    case 'space-threshold':
+      return Sense.THIN_PROVISIONING_SOFT_THRESHOLD_REACHED;
+    default:
+      return fact satisfies never;
+  }
+}
+
+/** The names by which persistent reservations know a nexus. */
+export function portsOf(nexus: NexusState): { initiatorPort: string; targetPort: string } {
+  return { initiatorPort: nexus.initiator.portName, targetPort: nexus.targetPort };
+}
+
+/** The device servers of all targets of one server process, one for each unit that is mapped. */
+export class DeviceServers {
+  readonly #servers = new Map<LogicalUnit, DeviceServer>();
+
+  attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener): DeviceServer {
+    let server = this.#servers.get(unit);
+    if (server === undefined) {
+      server = new DeviceServer(unit);
+      this.#servers.set(unit, server);
+    }
+    server.attach(source, listener);
+    return server;
+  }
+
+  detach(server: DeviceServer, source: NexusSource): void {
+    if (server.detach(source)) this.#servers.delete(server.unit);
+  }
+}

@@ -1,0 +1,26 @@
+/** Everything that an initiator can push against has a name here. */
+
+/** Data of one READ, WRITE or VERIFY; VPD page B0h says it in blocks. */
+export const TRANSFER_BYTES_MAX = 16 * 1024 * 1024;
+/** OPTIMAL TRANSFER LENGTH of VPD page B0h. */
+export const TRANSFER_BYTES_OPTIMAL = 1024 * 1024;
+/** What one WRITE SAME may cover. */
+export const WRITE_SAME_BYTES_MAX = 16 * 1024 * 1024;
+/** MAXIMUM COMPARE AND WRITE LENGTH: the field is one byte. */
+export const COMPARE_AND_WRITE_BLOCKS_MAX = 255;
+/** Logical blocks of all descriptors of one UNMAP together. */
+export const UNMAP_BLOCKS_MAX = 1024 * 1024;
+/** Block descriptors of one UNMAP. */
+export const UNMAP_DESCRIPTORS_MAX = 256;
+/** Optimal unmap granularity: the pool block. */
+export const UNMAP_GRANULARITY_BYTES = 4096;
+/** LBA status descriptors of one GET LBA STATUS. */
+export const LBA_STATUS_DESCRIPTORS_MAX = 256;
+/** Persistent reservation registrations of one logical unit. */
+export const REGISTRATIONS_MAX = 256;
+/** Unit attentions waiting for one nexus at one logical unit; past that a reset stands for them all. */
+export const UNIT_ATTENTIONS_MAX = 8;
+/** Tasks of one logical unit that wait behind others in its task set; past that TASK SET FULL. */
+export const BLOCKED_TASKS_MAX = 1024;
+/** Longest initiator port name kept with a registration: 223 bytes of iSCSI name, ",i,0x" and 12 digits. */
+export const PORT_NAME_BYTES_MAX = 241;

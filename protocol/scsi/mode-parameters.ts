@@ -1,0 +1,179 @@
+/**
+ * Mode pages of one logical unit (SPC-4 §7.5, SBC-3 §6.5). One copy for all nexuses. A page is its
+ * default bytes and a mask of the bits that MODE SELECT may change; the saved values of the
+ * changeable bits live in the unit's own state, so that they survive restarts.
+ */
+import type { LogicalUnit } from '../../lun/logical-unit.ts';
+import type { MaybePromise } from '../../lun/units.ts';
+import { concatenated } from './parameter-data.ts';
+
+const STATE_KEY = 'scsi.mode-pages';
+
+export const ModePage = {
+  READ_WRITE_ERROR_RECOVERY: 0x01,
+  DISCONNECT_RECONNECT: 0x02,
+  CACHING: 0x08,
+  CONTROL: 0x0a,
+  INFORMATIONAL_EXCEPTIONS_CONTROL: 0x1c,
+} as const;
+
+/** PAGE CONTROL field (SPC-4 §6.11.3). */
+export const PageControl = { CURRENT: 0, CHANGEABLE: 1, DEFAULT: 2, SAVED: 3 } as const;
+
+const WRITE_CACHE_ENABLE = 0x04;
+const DESCRIPTOR_FORMAT_SENSE = 0x04;
+const SOFTWARE_WRITE_PROTECT = 0x08;
+const PARAMETERS_SAVEABLE = 0x80;
+
+interface PageForm {
+  readonly defaults: Uint8Array;
+  readonly changeable: Uint8Array;
+}
+
+/** A page of `bytes` length with a few bytes set and a few bits changeable. */
+function page(
+  code: number,
+  bytes: number,
+  set: Record<number, number>,
+  mask: Record<number, number>,
+): PageForm {
+  const defaults = new Uint8Array(bytes);
+  const changeable = new Uint8Array(bytes);
+  for (const [at, value] of Object.entries(set)) defaults[Number(at)] = value;
+  for (const [at, value] of Object.entries(mask)) changeable[Number(at)] = value;
+  const saveable = changeable.some((byte) => byte !== 0) ? PARAMETERS_SAVEABLE : 0;
+  for (const form of [defaults, changeable]) {
+    form[0] = code | saveable;
+    form[1] = bytes - 2;
+  }
+  return { defaults, changeable };
+}
+
+/** The pages of a unit, by page code ascending. */
+function pagesOf(unit: LogicalUnit): readonly PageForm[] {
+  // The operator's word on the write cache is final: without it the bit is zero and stays zero.
+  const cache = unit.writeCache ? WRITE_CACHE_ENABLE : 0;
+  return [
+    page(ModePage.READ_WRITE_ERROR_RECOVERY, 12, {}, {}),
+    page(ModePage.DISCONNECT_RECONNECT, 16, {}, {}),
+    page(ModePage.CACHING, 20, { 2: cache }, { 2: cache }),
+    // QUEUE ALGORITHM MODIFIER 1: SIMPLE tasks may be reordered. BUSY TIMEOUT PERIOD FFFFh: no limit.
+    page(
+      ModePage.CONTROL,
+      12,
+      { 3: 0x10, 8: 0xff, 9: 0xff },
+      { 2: DESCRIPTOR_FORMAT_SENSE, 4: SOFTWARE_WRITE_PROTECT },
+    ),
+    page(ModePage.INFORMATIONAL_EXCEPTIONS_CONTROL, 12, {}, {}),
+  ];
+}
+
+function codeOf(bytes: Uint8Array): number {
+  return (bytes[0] as number) & 0x3f;
+}
+
+/** `base` with the changeable bits of `from`. */
+function merged(form: PageForm, from: Uint8Array): Uint8Array {
+  return form.defaults.map((byte, at) => {
+    const mask = at < 2 ? 0 : (form.changeable[at] as number);
+    return (byte & ~mask) | ((from[at] ?? 0) & mask);
+  });
+}
+
+export class ModeParameters {
+  readonly #unit: LogicalUnit;
+  #forms: ReadonlyMap<number, PageForm> = new Map();
+  #current = new Map<number, Uint8Array>();
+  #saved = new Map<number, Uint8Array>();
+  /** Sense data in descriptor format (D_SENSE). */
+  descriptorSense = false;
+  /** The initiators' own write protection (SWP). */
+  softwareWriteProtect = false;
+  /** Writes need not be durable before they complete (WCE). */
+  writeCacheEnabled = true;
+
+  constructor(unit: LogicalUnit) {
+    this.#unit = unit;
+    this.reset();
+  }
+
+  /** Back to the saved values, as a reset does and a change of the unit by its operator. */
+  reset(): void {
+    this.#forms = new Map(pagesOf(this.#unit).map((form) => [codeOf(form.defaults), form]));
+    this.#saved = this.#load();
+    this.#current = new Map(this.#saved);
+    this.#derive();
+  }
+
+  /** Codes of the pages there are, ascending. */
+  codes(): readonly number[] {
+    return [...this.#forms.keys()];
+  }
+
+  page(code: number, control: number): Uint8Array | undefined {
+    const form = this.#forms.get(code);
+    switch (control) {
+      case PageControl.CHANGEABLE:
+        return form?.changeable;
+      case PageControl.DEFAULT:
+        return form?.defaults;
+      case PageControl.SAVED:
+        return this.#saved.get(code);
+      default:
+        return this.#current.get(code);
+    }
+  }
+
+  /**
+   * The offset of the first byte of `wanted`, a whole page, that asks for a change of a bit that is not
+   * changeable; undefined when the page can be taken. The PS bit is reserved in MODE SELECT and ignored.
+   */
+  firstRefused(wanted: Uint8Array): number | undefined {
+    const code = codeOf(wanted);
+    const form = this.#forms.get(code);
+    const current = this.#current.get(code);
+    if (form === undefined || current === undefined || wanted[1] !== current[1]) return 0;
+    for (let at = 2; at < wanted.length; at += 1) {
+      const fixed = ~(form.changeable[at] as number);
+      if (((wanted[at] as number) & fixed) !== ((current[at] as number) & fixed)) return at;
+    }
+    return undefined;
+  }
+
+  /** Takes pages that `firstRefused` lets pass. With `save` they are durable when this completes. */
+  change(pages: readonly Uint8Array[], save: boolean): MaybePromise<void> {
+    for (const wanted of pages) {
+      const form = this.#forms.get(codeOf(wanted));
+      if (form !== undefined) this.#current.set(codeOf(wanted), merged(form, wanted));
+    }
+    this.#derive();
+    if (!save) return;
+    for (const wanted of pages) {
+      const current = this.#current.get(codeOf(wanted));
+      if (current !== undefined) this.#saved.set(codeOf(wanted), current);
+    }
+    return this.#unit.state.put(STATE_KEY, concatenated(...this.#saved.values()));
+  }
+
+  #derive(): void {
+    const control = this.#current.get(ModePage.CONTROL);
+    const caching = this.#current.get(ModePage.CACHING);
+    this.descriptorSense = ((control?.[2] ?? 0) & DESCRIPTOR_FORMAT_SENSE) !== 0;
+    this.softwareWriteProtect = ((control?.[4] ?? 0) & SOFTWARE_WRITE_PROTECT) !== 0;
+    this.writeCacheEnabled = ((caching?.[2] ?? 0) & WRITE_CACHE_ENABLE) !== 0;
+  }
+
+  /** Saved pages are whole pages one after another; what is not known any more is left out. */
+  #load(): Map<number, Uint8Array> {
+    const pages = new Map([...this.#forms].map(([code, form]) => [code, form.defaults]));
+    const stored = this.#unit.state.get(STATE_KEY) ?? new Uint8Array(0);
+    for (let at = 0; at + 2 <= stored.length; at += 2 + (stored[at + 1] as number)) {
+      const bytes = stored.subarray(at, at + 2 + (stored[at + 1] as number));
+      const form = this.#forms.get(codeOf(bytes));
+      if (form !== undefined && bytes.length === form.defaults.length) {
+        pages.set(codeOf(bytes), merged(form, bytes));
+      }
+    }
+    return pages;
+  }
+}

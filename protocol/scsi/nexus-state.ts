@@ -1,0 +1,21 @@
+import { UnitAttentions } from './unit-attention.ts';
+
+export interface InitiatorPort {
+  /** iSCSI initiator port name: "iqn…,i,0x" and the ISID (RFC 7143 §4.4.1). */
+  readonly portName: string;
+  /** iSCSI name of the initiator. */
+  readonly deviceName: string;
+}
+
+/** What the SCSI layer keeps of one I_T nexus while it lives. */
+export class NexusState {
+  readonly initiator: InitiatorPort;
+  /** Name of the target port that the nexus goes to. */
+  readonly targetPort: string;
+  readonly attentions = new UnitAttentions();
+
+  constructor(initiator: InitiatorPort, targetPort: string) {
+    this.initiator = initiator;
+    this.targetPort = targetPort;
+  }
+}

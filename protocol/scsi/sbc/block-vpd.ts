@@ -1,0 +1,54 @@
+/** The VPD pages of block devices (SBC-3 §6.6): what the limits of this target mean in logical blocks. */
+import type { LogicalUnit } from '../../../lun/logical-unit.ts';
+import {
+  COMPARE_AND_WRITE_BLOCKS_MAX,
+  TRANSFER_BYTES_MAX,
+  TRANSFER_BYTES_OPTIMAL,
+  UNMAP_BLOCKS_MAX,
+  UNMAP_DESCRIPTORS_MAX,
+  UNMAP_GRANULARITY_BYTES,
+  WRITE_SAME_BYTES_MAX,
+} from '../limits.ts';
+import { viewOf } from '../parameter-data.ts';
+
+const PAGE_BODY_BYTES = 60;
+/** UGAVALID: the unmap granularity alignment, zero, is valid. */
+const ALIGNMENT_VALID = 0x80000000;
+
+/** Block Limits, B0h (SBC-3 §6.6.4). Offsets of the standard count from the page's header of four bytes. */
+export function blockLimits({ device, thin }: LogicalUnit): Uint8Array {
+  const { blockBytes } = device.geometry;
+  const body = new Uint8Array(PAGE_BODY_BYTES);
+  const view = viewOf(body);
+  const blocksPerGranule = UNMAP_GRANULARITY_BYTES / blockBytes;
+  body[5 - 4] = COMPARE_AND_WRITE_BLOCKS_MAX;
+  view.setUint16(6 - 4, blocksPerGranule);
+  view.setUint32(8 - 4, TRANSFER_BYTES_MAX / blockBytes);
+  view.setUint32(12 - 4, TRANSFER_BYTES_OPTIMAL / blockBytes);
+  if (thin) {
+    view.setUint32(20 - 4, UNMAP_BLOCKS_MAX);
+    view.setUint32(24 - 4, UNMAP_DESCRIPTORS_MAX);
+    view.setUint32(28 - 4, blocksPerGranule);
+    view.setUint32(32 - 4, ALIGNMENT_VALID);
+  }
+  view.setBigUint64(36 - 4, BigInt(WRITE_SAME_BYTES_MAX / blockBytes));
+  return body;
+}
+
+const NON_ROTATING_MEDIUM = 0x0001;
+
+/** Block Device Characteristics, B1h (SBC-3 §6.6.3). */
+export function blockDeviceCharacteristics(): Uint8Array {
+  const body = new Uint8Array(PAGE_BODY_BYTES);
+  viewOf(body).setUint16(0, NON_ROTATING_MEDIUM);
+  return body;
+}
+
+/** LBPU, LBPWS, LBPWS10 and LBPRZ: UNMAP and both WRITE SAME unmap, and unmapped blocks read as zeroes. */
+const PROVISIONING_BITS = 0x80 | 0x40 | 0x20 | 0x04;
+const THIN_PROVISIONED = 0x02;
+
+/** Logical Block Provisioning, B2h (SBC-3 §6.6.5). */
+export function logicalBlockProvisioning({ thin }: LogicalUnit): Uint8Array {
+  return thin ? Uint8Array.of(0, PROVISIONING_BITS, THIN_PROVISIONED, 0) : new Uint8Array(4);
+}

@@ -1,0 +1,140 @@
+/**
+ * Sense data (SPC-4 §4.5). A code is named by the standard's words and its three numbers stand here
+ * and nowhere else. `encodeSense` is the one place that writes sense bytes, in fixed or descriptor
+ * format as the initiator chose with D_SENSE or DESC.
+ */
+
+export const SenseKey = {
+  NO_SENSE: 0x0,
+  NOT_READY: 0x2,
+  MEDIUM_ERROR: 0x3,
+  HARDWARE_ERROR: 0x4,
+  ILLEGAL_REQUEST: 0x5,
+  UNIT_ATTENTION: 0x6,
+  DATA_PROTECT: 0x7,
+  ABORTED_COMMAND: 0xb,
+  MISCOMPARE: 0xe,
+} as const;
+
+export interface SenseCode {
+  readonly key: number;
+  /** ADDITIONAL SENSE CODE. */
+  readonly asc: number;
+  /** ADDITIONAL SENSE CODE QUALIFIER. */
+  readonly ascq: number;
+}
+
+function sense(key: number, asc: number, ascq: number): SenseCode {
+  return { key, asc, ascq };
+}
+
+/** Codes by the words of SPC-4 Annex F. */
+export const Sense = {
+  NO_ADDITIONAL_SENSE_INFORMATION: sense(SenseKey.NO_SENSE, 0x00, 0x00),
+  MEDIUM_NOT_PRESENT: sense(SenseKey.NOT_READY, 0x3a, 0x00),
+  WRITE_ERROR: sense(SenseKey.MEDIUM_ERROR, 0x0c, 0x00),
+  UNRECOVERED_READ_ERROR: sense(SenseKey.MEDIUM_ERROR, 0x11, 0x00),
+  INTERNAL_TARGET_FAILURE: sense(SenseKey.HARDWARE_ERROR, 0x44, 0x00),
+  PARAMETER_LIST_LENGTH_ERROR: sense(SenseKey.ILLEGAL_REQUEST, 0x1a, 0x00),
+  INVALID_COMMAND_OPERATION_CODE: sense(SenseKey.ILLEGAL_REQUEST, 0x20, 0x00),
+  LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE: sense(SenseKey.ILLEGAL_REQUEST, 0x21, 0x00),
+  INVALID_FIELD_IN_CDB: sense(SenseKey.ILLEGAL_REQUEST, 0x24, 0x00),
+  LOGICAL_UNIT_NOT_SUPPORTED: sense(SenseKey.ILLEGAL_REQUEST, 0x25, 0x00),
+  INVALID_FIELD_IN_PARAMETER_LIST: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x00),
+  INVALID_RELEASE_OF_PERSISTENT_RESERVATION: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x04),
+  INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT: sense(SenseKey.ILLEGAL_REQUEST, 0x0e, 0x03),
+  INVALID_MESSAGE_ERROR: sense(SenseKey.ILLEGAL_REQUEST, 0x49, 0x00),
+  MEDIUM_REMOVAL_PREVENTED: sense(SenseKey.ILLEGAL_REQUEST, 0x53, 0x02),
+  INSUFFICIENT_REGISTRATION_RESOURCES: sense(SenseKey.ILLEGAL_REQUEST, 0x55, 0x04),
+  MISCOMPARE_DURING_VERIFY_OPERATION: sense(SenseKey.MISCOMPARE, 0x1d, 0x00),
+  WRITE_PROTECTED: sense(SenseKey.DATA_PROTECT, 0x27, 0x00),
+  LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED: sense(SenseKey.DATA_PROTECT, 0x27, 0x02),
+  SPACE_ALLOCATION_FAILED_WRITE_PROTECT: sense(SenseKey.DATA_PROTECT, 0x27, 0x07),
+  NOT_READY_TO_READY_CHANGE: sense(SenseKey.UNIT_ATTENTION, 0x28, 0x00),
+  POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED: sense(SenseKey.UNIT_ATTENTION, 0x29, 0x00),
+  BUS_DEVICE_RESET_FUNCTION_OCCURRED: sense(SenseKey.UNIT_ATTENTION, 0x29, 0x03),
+  MODE_PARAMETERS_CHANGED: sense(SenseKey.UNIT_ATTENTION, 0x2a, 0x01),
+  RESERVATIONS_PREEMPTED: sense(SenseKey.UNIT_ATTENTION, 0x2a, 0x03),
+  RESERVATIONS_RELEASED: sense(SenseKey.UNIT_ATTENTION, 0x2a, 0x04),
+  REGISTRATIONS_PREEMPTED: sense(SenseKey.UNIT_ATTENTION, 0x2a, 0x05),
+  CAPACITY_DATA_HAS_CHANGED: sense(SenseKey.UNIT_ATTENTION, 0x2a, 0x09),
+  COMMANDS_CLEARED_BY_ANOTHER_INITIATOR: sense(SenseKey.UNIT_ATTENTION, 0x2f, 0x00),
+  THIN_PROVISIONING_SOFT_THRESHOLD_REACHED: sense(SenseKey.UNIT_ATTENTION, 0x38, 0x07),
+  REPORTED_LUNS_DATA_HAS_CHANGED: sense(SenseKey.UNIT_ATTENTION, 0x3f, 0x0e),
+} as const satisfies Record<string, SenseCode>;
+
+/** Where a field in error begins: its byte and, where less than the whole byte is meant, its highest bit. */
+export interface FieldPointer {
+  /** In the CDB, or in the data-out parameter list (C/D bit, SPC-4 §4.5.2.4.2). */
+  readonly of: 'cdb' | 'parameter-list';
+  readonly byte: number;
+  readonly bit?: number;
+}
+
+export interface SenseDetail {
+  /** INFORMATION: an LBA or an offset. In fixed format it is given only while it fits 32 bits. */
+  readonly information?: number;
+  readonly field?: FieldPointer;
+}
+
+const FIXED_SENSE_BYTES = 18;
+const DESCRIPTOR_HEADER_BYTES = 8;
+const INFORMATION_DESCRIPTOR_BYTES = 12;
+const SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES = 8;
+
+/** Current-error sense data: fixed (70h, SPC-4 §4.5.3) or descriptor format (72h, §4.5.2). */
+export function encodeSense(
+  code: SenseCode,
+  descriptorFormat: boolean,
+  detail: SenseDetail = {},
+): Uint8Array {
+  return descriptorFormat ? encodeDescriptors(code, detail) : encodeFixed(code, detail);
+}
+
+function encodeFixed(code: SenseCode, { information, field }: SenseDetail): Uint8Array {
+  const bytes = new Uint8Array(FIXED_SENSE_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = 0x70;
+  bytes[2] = code.key;
+  bytes[7] = FIXED_SENSE_BYTES - 8;
+  bytes[12] = code.asc;
+  bytes[13] = code.ascq;
+  if (information !== undefined && information <= 0xffffffff) {
+    bytes[0] = 0xf0;
+    view.setUint32(3, information);
+  }
+  if (field !== undefined) writeFieldPointer(bytes, 15, field);
+  return bytes;
+}
+
+function encodeDescriptors(code: SenseCode, { information, field }: SenseDetail): Uint8Array {
+  const informationBytes = information === undefined ? 0 : INFORMATION_DESCRIPTOR_BYTES;
+  const fieldBytes = field === undefined ? 0 : SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES;
+  const bytes = new Uint8Array(DESCRIPTOR_HEADER_BYTES + informationBytes + fieldBytes);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = 0x72;
+  bytes[1] = code.key;
+  bytes[2] = code.asc;
+  bytes[3] = code.ascq;
+  bytes[7] = informationBytes + fieldBytes;
+  let at = DESCRIPTOR_HEADER_BYTES;
+  if (information !== undefined) {
+    bytes[at + 1] = 0x0a;
+    bytes[at + 2] = 0x80;
+    view.setBigUint64(at + 4, BigInt(information));
+    at += INFORMATION_DESCRIPTOR_BYTES;
+  }
+  if (field !== undefined) {
+    bytes[at] = 0x02;
+    bytes[at + 1] = 0x06;
+    writeFieldPointer(bytes, at + 4, field);
+  }
+  return bytes;
+}
+
+/** SKSV, C/D, BPV, BIT POINTER and FIELD POINTER (SPC-4 §4.5.2.4.2). */
+function writeFieldPointer(bytes: Uint8Array, at: number, { of, byte, bit }: FieldPointer): void {
+  bytes[at] = 0x80 | (of === 'cdb' ? 0x40 : 0) | (bit === undefined ? 0 : 0x08 | bit);
+  bytes[at + 1] = byte >> 8;
+  bytes[at + 2] = byte & 0xff;
+}

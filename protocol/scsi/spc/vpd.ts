@@ -1,0 +1,129 @@
+/** Vital product data pages (SPC-4 §7.8, SBC-3 §6.6), by page code. */
+import type { TargetFacts } from '../command.ts';
+import type { DeviceServer } from '../device-server.ts';
+import { asciiField, concatenated, u16Bytes, utf8Padded } from '../parameter-data.ts';
+import { blockDeviceCharacteristics, blockLimits, logicalBlockProvisioning } from '../sbc/block-vpd.ts';
+
+/** PERIPHERAL QUALIFIER 000b, direct access block device. */
+const DIRECT_ACCESS = 0x00;
+
+type PageWriter = (target: TargetFacts, server: DeviceServer) => Uint8Array;
+
+const PAGES: ReadonlyMap<number, PageWriter> = new Map<number, PageWriter>([
+  [0x00, () => Uint8Array.from(PAGES.keys())],
+  [0x80, (_target, { unit }) => asciiField(unit.identity.serial, unit.identity.serial.length)],
+  [0x83, deviceIdentification],
+  [0x86, extendedInquiry],
+  [0xb0, (_target, { unit }) => blockLimits(unit)],
+  [0xb1, () => blockDeviceCharacteristics()],
+  [0xb2, (_target, { unit }) => logicalBlockProvisioning(unit)],
+]);
+
+/** The whole page, or undefined when there is none of this code. */
+export function vpdPage(code: number, target: TargetFacts, server: DeviceServer): Uint8Array | undefined {
+  const writer = PAGES.get(code);
+  return writer === undefined ? undefined : framed(DIRECT_ACCESS, code, writer(target, server));
+}
+
+/** Supported VPD Pages (SPC-4 §7.8.13). */
+export function supportedPages(peripheral: number, codes: readonly number[]): Uint8Array {
+  return framed(peripheral, 0x00, Uint8Array.from(codes));
+}
+
+function framed(peripheral: number, code: number, body: Uint8Array): Uint8Array {
+  return concatenated(Uint8Array.of(peripheral, code), u16Bytes(body.byteLength), body);
+}
+
+/** PROTOCOL IDENTIFIER of iSCSI (SPC-4 Table 477). */
+const ISCSI = 0x5;
+const CodeSet = { BINARY: 1, ASCII: 2, UTF8: 3 } as const;
+const Association = { LOGICAL_UNIT: 0, TARGET_PORT: 1, TARGET_DEVICE: 2 } as const;
+const DesignatorType = {
+  T10_VENDOR_ID: 1,
+  NAA: 3,
+  RELATIVE_TARGET_PORT: 4,
+  TARGET_PORT_GROUP: 5,
+  SCSI_NAME_STRING: 8,
+} as const;
+
+interface Designator {
+  readonly codeSet: number;
+  readonly association: number;
+  readonly type: number;
+  readonly value: Uint8Array;
+}
+
+/** One designation descriptor (SPC-4 §7.8.6.1). Ports and devices name their transport protocol (PIV). */
+function designator({ codeSet, association, type, value }: Designator): Uint8Array {
+  const ofTransport = association !== Association.LOGICAL_UNIT;
+  const header = Uint8Array.of(
+    (ofTransport ? ISCSI << 4 : 0) | codeSet,
+    (ofTransport ? 0x80 : 0) | (association << 4) | type,
+    0,
+    value.byteLength,
+  );
+  return concatenated(header, value);
+}
+
+/** Device Identification (SPC-4 §7.8.6): who the unit is, and which port and device it was reached through. */
+function deviceIdentification(
+  { portName, portGroupTag, product }: TargetFacts,
+  { unit }: DeviceServer,
+): Uint8Array {
+  const { naa, serial, name } = unit.identity;
+  const deviceName = portName.replace(/,t,0x[0-9a-fA-F]+$/, '');
+  const vendorSpecific = `${serial}:${name}`.slice(0, 200);
+  const tag = concatenated(u16Bytes(0), u16Bytes(portGroupTag));
+  return concatenated(
+    designator({
+      codeSet: CodeSet.BINARY,
+      association: Association.LOGICAL_UNIT,
+      type: DesignatorType.NAA,
+      value: naa,
+    }),
+    designator({
+      codeSet: CodeSet.ASCII,
+      association: Association.LOGICAL_UNIT,
+      type: DesignatorType.T10_VENDOR_ID,
+      value: concatenated(asciiField(product.vendor, 8), asciiField(vendorSpecific, vendorSpecific.length)),
+    }),
+    designator({
+      codeSet: CodeSet.BINARY,
+      association: Association.TARGET_PORT,
+      type: DesignatorType.RELATIVE_TARGET_PORT,
+      value: tag,
+    }),
+    designator({
+      codeSet: CodeSet.BINARY,
+      association: Association.TARGET_PORT,
+      type: DesignatorType.TARGET_PORT_GROUP,
+      value: tag,
+    }),
+    designator({
+      codeSet: CodeSet.UTF8,
+      association: Association.TARGET_PORT,
+      type: DesignatorType.SCSI_NAME_STRING,
+      value: utf8Padded(portName),
+    }),
+    designator({
+      codeSet: CodeSet.UTF8,
+      association: Association.TARGET_DEVICE,
+      type: DesignatorType.SCSI_NAME_STRING,
+      value: utf8Padded(deviceName),
+    }),
+  );
+}
+
+const EXTENDED_INQUIRY_BODY_BYTES = 60;
+
+/** Extended INQUIRY Data (SPC-4 §7.8.7). */
+function extendedInquiry(): Uint8Array {
+  const body = new Uint8Array(EXTENDED_INQUIRY_BODY_BYTES);
+  // HEADSUP, ORDSUP and SIMPSUP: the three task attributes; no grouping, no priorities.
+  body[1] = 0x07;
+  // V_SUP: there is a volatile cache.
+  body[2] = 0x01;
+  // LUICLR: a changed LUN inventory is reported by one logical unit and then cleared at all of them.
+  body[3] = 0x01;
+  return body;
+}

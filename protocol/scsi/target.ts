@@ -1,0 +1,242 @@
+/**
+ * One SCSI target: its logical units by LUN and the nexuses that use them (SAM-5 §4.6). The transport
+ * opens a `Nexus` for each session and gives it commands; everything that one nexus's doing means for
+ * the others — unit attentions, reservations, resets — happens here.
+ */
+import type { UnitMap } from '../../lun/logical-unit.ts';
+import type { MaybePromise } from '../../lun/units.ts';
+import type { AbortRequest, Product, TargetFacts } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { type DeviceServer, DeviceServers, type NexusSource } from './device-server.ts';
+import { execute, executeAbsent, failed } from './execute.ts';
+import { lunNumber } from './lun-field.ts';
+import { type InitiatorPort, NexusState } from './nexus-state.ts';
+import { checkCondition, TASK_SET_FULL } from './outcome.ts';
+import { encodeSense, Sense, type SenseCode } from './sense.ts';
+import type { ScsiTask, TaskResult } from './task.ts';
+
+export interface ScsiTargetOptions {
+  readonly units: UnitMap;
+  /** SCSI name of the target port: "iqn…,t,0x0001" (RFC 7143 §4.4.1). */
+  readonly portName: string;
+  readonly portGroupTag: number;
+  readonly product: Product;
+  /** Device servers shared with the other targets of the process, for units that several of them map. */
+  readonly servers?: DeviceServers;
+  /** Gives a buffer for data-in; it may hold anything. Zeroed memory unless stated. */
+  readonly allocate?: (bytes: number) => Uint8Array;
+  /** Ends tasks of other nexuses (PREEMPT AND ABORT); completes when they have ended. */
+  readonly abortTasks: (victims: AbortRequest) => MaybePromise<void>;
+  /** Told of our own faults: the command then ends with HARDWARE ERROR. Without it they are thrown on. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export interface AsyncEvent {
+  readonly sense: Uint8Array;
+  readonly lun: number;
+}
+
+type AsyncListener = (event: AsyncEvent) => void;
+
+export class ScsiTarget implements NexusSource {
+  readonly facts: TargetFacts;
+  readonly onFault: ((error: unknown) => void) | undefined;
+  readonly #units: UnitMap;
+  readonly #servers: DeviceServers;
+  readonly #byLun = new Map<number, DeviceServer>();
+  readonly #nexuses = new Set<NexusState>();
+  readonly #listeners = new Set<AsyncListener>();
+  readonly #stopChanges: () => void;
+
+  constructor(options: ScsiTargetOptions) {
+    const { units, portName, portGroupTag, product, abortTasks } = options;
+    this.#units = units;
+    this.#servers = options.servers ?? new DeviceServers();
+    this.onFault = options.onFault;
+    this.facts = {
+      portName,
+      portGroupTag,
+      product,
+      commands: COMMANDS,
+      lunNumbers: () => units.numbers(),
+      allocate: options.allocate ?? ((bytes) => new Uint8Array(bytes)),
+      abortTasks,
+    };
+    this.#mapUnits();
+    this.#stopChanges = units.onChange(() => this.#inventoryChanged());
+  }
+
+  /** A session reached full feature phase. What it missed before is one reset condition (SAM-5 §5.14). */
+  openNexus(initiator: InitiatorPort): Nexus {
+    const state = new NexusState(initiator, this.facts.portName);
+    this.#nexuses.add(state);
+    for (const server of this.#byLun.values()) {
+      state.attentions.raise(server, Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
+    }
+    return new Nexus(this, state);
+  }
+
+  nexuses(): Iterable<NexusState> {
+    return this.#nexuses;
+  }
+
+  hasLun(lun: Uint8Array): boolean {
+    return this.serverAt(lun) !== undefined;
+  }
+
+  serverAt(lun: Uint8Array): DeviceServer | undefined {
+    const number = lunNumber(lun);
+    return number === undefined ? undefined : this.#byLun.get(number);
+  }
+
+  /** LOGICAL UNIT RESET, once its tasks have ended. False: no such LUN. */
+  resetLun(lun: Uint8Array, from: Nexus): boolean {
+    const server = this.serverAt(lun);
+    server?.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED, from.state);
+    return server !== undefined;
+  }
+
+  /** A reset of every unit, once the tasks have ended; nobody is spared when no nexus asked for it. */
+  resetTarget(from: Nexus | undefined): void {
+    for (const server of this.#byLun.values()) {
+      server.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED, from?.state);
+    }
+  }
+
+  /**
+   * CLEAR TASK SET, once the tasks have ended. `affected` names the nexuses that had tasks; without it
+   * all others are told. False: no such LUN.
+   */
+  clearTaskSet(lun: Uint8Array, from: Nexus, affected?: readonly Nexus[]): boolean {
+    const server = this.serverAt(lun);
+    const wants = affected && ((nexus: NexusState) => affected.some(({ state }) => state === nexus));
+    server?.raise(Sense.COMMANDS_CLEARED_BY_ANOTHER_INITIATOR, from.state, wants);
+    return server !== undefined;
+  }
+
+  /** Tells what an Asynchronous Message (RFC 7143 §11.9) may carry; the returned function ends that. */
+  onAsyncEvent(listener: AsyncListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Lets go of the units. No nexus may be open any more. */
+  close(): void {
+    this.#stopChanges();
+    for (const server of this.#byLun.values()) this.#servers.detach(server, this);
+    this.#byLun.clear();
+  }
+
+  /** Ends a nexus; called by `Nexus.close`. */
+  nexusLost(state: NexusState): void {
+    for (const server of this.#byLun.values()) server.nexusLost(state);
+    this.#nexuses.delete(state);
+  }
+
+  #inventoryChanged(): void {
+    this.#mapUnits();
+    for (const server of this.#byLun.values()) {
+      for (const nexus of this.#nexuses) nexus.attentions.raise(server, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
+    }
+    this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0);
+  }
+
+  #mapUnits(): void {
+    for (const [lun, server] of this.#byLun) {
+      if (this.#units.get(lun) === server.unit) continue;
+      this.#byLun.delete(lun);
+      if (![...this.#byLun.values()].includes(server)) this.#servers.detach(server, this);
+    }
+    for (const lun of this.#units.numbers()) {
+      const unit = this.#units.get(lun);
+      if (unit === undefined || this.#byLun.has(lun)) continue;
+      this.#byLun.set(
+        lun,
+        this.#servers.attach(unit, this, (code) => this.#tell(code, lun)),
+      );
+    }
+  }
+
+  #tell(code: SenseCode, lun: number): void {
+    const event = { sense: encodeSense(code, false), lun };
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** One I_T nexus: commands in, results out. */
+export class Nexus {
+  readonly state: NexusState;
+  readonly #target: ScsiTarget;
+
+  constructor(target: ScsiTarget, state: NexusState) {
+    this.#target = target;
+    this.state = state;
+  }
+
+  /** Runs one command. `done` is called exactly once, possibly before this returns. */
+  execute(task: ScsiTask, done: (result: TaskResult) => void): void {
+    const server = this.#target.serverAt(task.lun);
+    if (server === undefined) {
+      done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }));
+      return;
+    }
+    const { attribute, tag } = task;
+    if (attribute !== 'ordered' && attribute !== 'head-of-queue' && server.taskSet.admitSimple()) {
+      this.#run(server, task, done);
+      return;
+    }
+    const start = (): void => this.#run(server, task, done);
+    if (!server.taskSet.enter({ owner: this.state, tag, attribute, start }))
+      done(failed(TASK_SET_FULL, false));
+  }
+
+  /** Ends a task that waits in the task set: true, and its `done` is never called. */
+  cancel(lun: Uint8Array, tag: number): boolean {
+    return this.#target.serverAt(lun)?.taskSet.cancel(this.state, tag) ?? false;
+  }
+
+  /** I_T nexus loss. Tasks that wait are dropped; those that run complete to nobody. */
+  close(): void {
+    this.#target.nexusLost(this.state);
+  }
+
+  #run(server: DeviceServer, task: ScsiTask, done: (result: TaskResult) => void): void {
+    let result: MaybePromise<TaskResult>;
+    try {
+      result = execute({ target: this.#target.facts, server, nexus: this.state, task });
+    } catch (error) {
+      this.#faulted(server, task, done, error);
+      return;
+    }
+    if (result instanceof Promise) {
+      this.#runLong(server, task, done, result);
+      return;
+    }
+    done(result);
+    server.taskSet.ended(task.attribute);
+  }
+
+  async #runLong(
+    server: DeviceServer,
+    task: ScsiTask,
+    done: (result: TaskResult) => void,
+    running: Promise<TaskResult>,
+  ): Promise<void> {
+    let result: TaskResult;
+    try {
+      result = await running;
+    } catch (error) {
+      this.#faulted(server, task, done, error);
+      return;
+    }
+    done(result);
+    server.taskSet.ended(task.attribute);
+  }
+
+  #faulted(server: DeviceServer, task: ScsiTask, done: (result: TaskResult) => void, error: unknown): void {
+    server.taskSet.ended(task.attribute);
+    if (this.#target.onFault === undefined) throw error;
+    this.#target.onFault(error);
+    done(failed(checkCondition(Sense.INTERNAL_TARGET_FAILURE), server.modes.descriptorSense));
+  }
+}
