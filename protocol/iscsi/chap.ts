@@ -6,9 +6,8 @@
  * the same hash as one with a wrong secret.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { decodeBinary, encodeHex, LoginStatus, type TextPair } from 'node-iscsi-pdu';
+import { formatHex, LoginStatus, parseBinary, parseNumber, type TextPair } from 'node-iscsi-pdu';
 import type { Authentication, ChapCredentials } from './directory.ts';
-import { parseNumber } from './negotiate.ts';
 
 interface ChapAlgorithm {
   /** As `node:crypto` names it. */
@@ -74,7 +73,7 @@ export class ChapAuthenticator {
     const answers: TextPair[] = [
       ['CHAP_A', String(number)],
       ['CHAP_I', String(identifier)],
-      ['CHAP_C', encodeHex(challenge)],
+      ['CHAP_C', formatHex(challenge)],
     ];
     return { kind: 'continue', answers };
   }
@@ -112,7 +111,7 @@ export class ChapAuthenticator {
     const response = chapResponse(sent.algorithm, { identifier, challenge, secret: outbound.secret });
     const answers: TextPair[] = [
       ['CHAP_N', outbound.name],
-      ['CHAP_R', encodeHex(response)],
+      ['CHAP_R', formatHex(response)],
     ];
     return { kind: 'authenticated', answers, userName: inbound.name };
   }
@@ -133,7 +132,7 @@ function isKnownAlgorithm(number: number | undefined): boolean {
 
 /** A binary-value of at most 1024 bytes, in hex or base64; undefined when it is none. */
 function toBinary(text: string): Uint8Array | undefined {
-  const bytes = decodeBinary(text);
+  const bytes = parseBinary(text);
   return bytes !== undefined && bytes.length <= CHAP_BINARY_BYTES_MAX ? bytes : undefined;
 }
 

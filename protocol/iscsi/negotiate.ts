@@ -2,6 +2,7 @@
  * Runs the key table as the responder: takes what the initiator offers or declares, keeps the result,
  * says what to answer. One `Negotiation` serves one login; after it only keys of use `all` may change.
  */
+import { formatBoolean, parseBoolean, parseList, parseNumber } from 'node-iscsi-pdu';
 import {
   type BooleanRow,
   initialParameters,
@@ -30,13 +31,8 @@ const REJECT: Verdict = { kind: 'answer', value: 'Reject' };
 const IRRELEVANT: Verdict = { kind: 'answer', value: 'Irrelevant' };
 const NOT_UNDERSTOOD: Verdict = { kind: 'answer', value: 'NotUnderstood' };
 
-/** Decimal or hexadecimal, at most 64 bits (RFC 7143 §6.1, numerical-value); no sign, no spaces. */
-const NUMBER = /^(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})$/;
-
-/** The value of a numerical-value; undefined when it is none. */
-export function parseNumber(text: string): number | undefined {
-  return NUMBER.test(text) ? Number(text) : undefined;
-}
+/** RFC 7143 §6.1, key-name: what can be said back. */
+const KEY_NAME = /^[A-Za-z][A-Za-z0-9.\-+@_#]{0,62}$/;
 
 /** When in the life of a connection a key arrives. */
 export type NegotiationStage = 'security' | 'operational' | 'full-feature';
@@ -124,12 +120,12 @@ export class Negotiation {
   }
 
   #offerBoolean(row: BooleanRow, value: string): Verdict {
-    if (value !== 'Yes' && value !== 'No') return REJECT;
-    const offered = value === 'Yes';
+    const offered = parseBoolean(value);
+    if (offered === undefined) return REJECT;
     const own = this.#ownBoolean(row.key);
     const result = row.result === 'and' ? offered && own : offered || own;
     this.#set(row.key, result);
-    return { kind: 'answer', value: result ? 'Yes' : 'No' };
+    return { kind: 'answer', value: formatBoolean(result) };
   }
 
   #offerNumber(row: NumberRow, value: string): Verdict {
@@ -149,7 +145,7 @@ export class Negotiation {
 
   #offerList(row: ListRow, value: string): Verdict {
     const own = this.#ownList(row.key);
-    const result = value.split(',').find((item) => own.includes(item));
+    const result = parseList(value)?.find((item) => own.includes(item));
     if (result === undefined) return REJECT;
     this.#set(row.key, result);
     return { kind: 'answer', value: result };
@@ -197,6 +193,7 @@ function fault(message: string): Verdict {
 
 /** RFC 7143 §6.2 for keys unknown, §13.25 for the markers that were once part of the standard. */
 function answerUnknown(key: string, value: string): Verdict {
+  if (!KEY_NAME.test(key)) return fault('a key name is malformed');
   if (!OBSOLETE_KEYS.has(key)) return NOT_UNDERSTOOD;
   const marker = key === 'IFMarker' || key === 'OFMarker';
   return marker && value === 'No' ? { kind: 'answer', value: 'No' } : REJECT;
@@ -206,7 +203,7 @@ function answerUnknown(key: string, value: string): Verdict {
 export function describeParameters(parameters: Parameters): Record<string, string> {
   const text: Record<string, string> = {};
   for (const [key, value] of Object.entries(parameters)) {
-    text[key] = typeof value === 'boolean' ? (value ? 'Yes' : 'No') : String(value);
+    text[key] = typeof value === 'boolean' ? formatBoolean(value) : String(value);
   }
   return text;
 }

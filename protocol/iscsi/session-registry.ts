@@ -50,8 +50,9 @@ export class SessionRegistry {
     return key === undefined ? undefined : this.#byIdentity.get(key);
   }
 
-  has(tsih: number): boolean {
-    return this.#byTsih.has(tsih);
+  /** Whether `tsih` is the session of this identity. */
+  isSession(tsih: number, identity: SessionIdentity): boolean {
+    return this.#byTsih.has(tsih) && this.find(identity) === tsih;
   }
 
   /**
