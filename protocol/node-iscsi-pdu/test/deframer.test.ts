@@ -167,6 +167,7 @@ test('a header digest finds every single bit error; the frame before it is still
       [wire, broken],
       [joined([wire, broken])],
       [wire, broken.slice(0, 62), broken.slice(62)],
+      [wire.slice(0, 62), wire.slice(62), broken.slice(0, 62), broken.slice(62)],
     ]) {
       const subject = deframer(digests);
       for (const chunk of chunks) subject.push(chunk);
