@@ -3,12 +3,15 @@
  * of these loops until all is done. The ones that return a promise run in the thread pool.
  */
 import fs from 'node:fs';
+import os from 'node:os';
 import { StoreError } from '../../lun/errors.ts';
 
 /** Buffers the kernel takes in one call (IOV_MAX of Linux and macOS). */
 export const BUFFERS_PER_CALL_MAX = 1024;
 
-const NO_SPACE_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+const { ENOSPC, EDQUOT } = os.constants.errno;
+/** As Node words them, and as LMDB does. */
+const NO_SPACE_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', ENOSPC, EDQUOT]);
 
 /** What a failed call of the operating system means to the engine; `what` completes "Could not …". */
 export function storeError(what: string, cause: unknown): StoreError {

@@ -17,9 +17,11 @@ const EPOCH_KIND = 'snaplun epoch';
 
 /** Locks the directory, or the operator error 'in-use', which says who has it. */
 export class DirectoryLock {
+  readonly path: string;
   readonly #fd: number;
 
-  private constructor(fd: number) {
+  private constructor(path: string, fd: number) {
+    this.path = path;
     this.#fd = fd;
   }
 
@@ -35,7 +37,7 @@ export class DirectoryLock {
       fs.closeSync(fd);
       throw error;
     }
-    return new DirectoryLock(fd);
+    return new DirectoryLock(file, fd);
   }
 
   release(): void {
@@ -64,8 +66,11 @@ export async function nextEpoch(directory: string): Promise<number> {
   return epoch;
 }
 
-export async function createEpoch(directory: string): Promise<void> {
-  await writeRecord(path.join(directory, EPOCH_FILE), EPOCH_KIND, { epoch: 0 });
+/** The path of the file made. */
+export async function createEpoch(directory: string): Promise<string> {
+  const file = path.join(directory, EPOCH_FILE);
+  await writeRecord(file, EPOCH_KIND, { epoch: 0 });
+  return file;
 }
 
 /** The kernel takes no lock away from a process that lives, so the listeners are never called. */

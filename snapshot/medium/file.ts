@@ -42,6 +42,7 @@ const NOT_OURS_BUT_HARMLESS: ReadonlySet<string> = new Set(['lost+found']);
 const JOURNAL_SEGMENT_BYTES = 16 * 1024 * 1024;
 const JOURNAL_SEGMENT_BYTES_MIN = 8192;
 const JOURNAL_RESERVE_SEGMENTS = 4;
+const TABLES_RESERVE_BYTES = 32 * 1024 * 1024;
 const PLACES_MAX = 2 ** 40;
 
 export interface CreateFilePoolOptions {
@@ -58,6 +59,8 @@ export interface OpenFileOptions {
   readonly nowMs?: () => number;
   /** Journal files always there, so that a full file system does not stop the journal. 4 unless told. */
   readonly journalReserveSegments?: number;
+  /** Bytes of the file system kept for the growth of the tables. 32 MiB unless told. */
+  readonly tablesReserveBytes?: number;
 }
 
 /**
@@ -68,43 +71,73 @@ export async function createFilePool(directory: string, options: CreateFilePoolO
   const { capacityBlocks, journalSegmentBytes = JOURNAL_SEGMENT_BYTES } = options;
   assert(Number.isSafeInteger(capacityBlocks) && capacityBlocks > 0 && capacityBlocks <= PLACES_MAX);
   assert(journalSegmentBytes >= JOURNAL_SEGMENT_BYTES_MIN && journalSegmentBytes % POOL_BLOCK_BYTES === 0);
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  refuseUnlessEmpty(directory);
-  fs.chmodSync(directory, 0o700);
-  const lock = DirectoryLock.take(directory);
+  let lock: DirectoryLock | undefined;
+  const made: string[] = [];
   try {
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    refuseUnlessEmpty(directory);
+    fs.chmodSync(directory, 0o700);
+    lock = DirectoryLock.take(directory);
     if (fs.existsSync(path.join(directory, HEADER_FILE))) throw exists(directory);
-    const dataPath = options.dataPath === undefined ? DATA_FILE : path.resolve(options.dataPath);
-    await createData(path.resolve(directory, dataPath), capacityBlocks);
-    fs.mkdirSync(path.join(directory, JOURNAL_DIRECTORY), { mode: 0o700 });
-    await LmdbMeta.open(path.join(directory, TABLES_FILE), () => undefined).close();
-    await createEpoch(directory);
-    const poolUuid = randomUUID();
-    await writeHeader(directory, { poolUuid, capacityBlocks, journalSegmentBytes, dataPath });
-    await syncDirectory(path.dirname(path.resolve(directory)));
+    made.push(lock.path);
+    await makePool(directory, { ...options, journalSegmentBytes }, made);
+  } catch (error) {
+    for (const name of made) fs.rmSync(name, { recursive: true, force: true });
+    throw operatorError(`The pool in ${directory} cannot be made`, error);
   } finally {
-    lock.release();
+    lock?.release();
   }
+}
+
+/** Makes all parts, the header last. What was begun is added to `made`, so that it can be removed. */
+async function makePool(
+  directory: string,
+  options: CreateFilePoolOptions & { readonly journalSegmentBytes: number },
+  made: string[],
+): Promise<void> {
+  const { capacityBlocks, journalSegmentBytes } = options;
+  const dataPath = options.dataPath === undefined ? DATA_FILE : path.resolve(options.dataPath);
+  await createData(path.resolve(directory, dataPath), capacityBlocks, made);
+  const journal = path.join(directory, JOURNAL_DIRECTORY);
+  fs.mkdirSync(journal, { mode: 0o700 });
+  made.push(journal);
+  const tables = path.join(directory, TABLES_FILE);
+  made.push(tables, `${tables}-lock`);
+  await LmdbMeta.open(tables, 0, () => undefined).close();
+  made.push(await createEpoch(directory));
+  await writeHeader(directory, { poolUuid: randomUUID(), capacityBlocks, journalSegmentBytes, dataPath });
+  made.length = 0;
+  await syncDirectory(path.dirname(path.resolve(directory)));
 }
 
 /**
  * Opens a pool and holds its lease until the medium is closed. Operator errors: 'not-found',
- * 'not-a-pool', 'damaged', 'newer-format', 'in-use'.
+ * 'not-a-pool', 'damaged', 'newer-format', 'in-use', 'bad-path'.
  */
 export async function openFileMedium(directory: string, options: OpenFileOptions = {}): Promise<Medium> {
-  if (!fs.existsSync(directory)) throw new OperatorError('not-found', `${directory} does not exist.`);
-  const header = readHeader(directory);
-  if ((fs.statSync(directory).mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
-  const lock = DirectoryLock.take(directory);
-  const opened: Array<() => Promise<void> | void> = [() => lock.release()];
+  const opened: Array<() => Promise<void> | void> = [];
   try {
+    if (!fs.existsSync(directory)) throw new OperatorError('not-found', `${directory} does not exist.`);
+    readHeader(directory);
+    if ((fs.statSync(directory).mode & 0o077) !== 0) fs.chmodSync(directory, 0o700);
+    const lock = DirectoryLock.take(directory);
+    opened.push(() => lock.release());
+    // Read again: the holder before may have changed it until the lock was free.
+    const header = readHeader(directory);
     const medium = new FileMedium(directory, await nextEpoch(directory), opened);
     await medium.open(header, options);
     return medium;
   } catch (error) {
     for (const close of opened.reverse()) await close();
-    throw error;
+    throw operatorError(`The pool in ${directory} cannot be opened`, error);
   }
+}
+
+/** While a pool is made or opened, what the operating system refuses is the operator's to put right. */
+function operatorError(what: string, error: unknown): unknown {
+  if (error instanceof OperatorError || !(error instanceof Error) || !('code' in error)) return error;
+  if (error instanceof assert.AssertionError || error instanceof StoreError) return error;
+  return new OperatorError('bad-path', `${what}: ${error.message}`, { cause: error });
 }
 
 interface Header {
@@ -150,8 +183,8 @@ function refuseUnlessEmpty(directory: string): void {
   );
 }
 
-/** Makes the data file, or checks the device. */
-async function createData(file: string, capacityBlocks: number): Promise<void> {
+/** Makes the data file, which is added to `made`, or checks the device. */
+async function createData(file: string, capacityBlocks: number, made: string[]): Promise<void> {
   const bytes = capacityBlocks * POOL_BLOCK_BYTES;
   const present = fs.statSync(file, { throwIfNoEntry: false });
   if (present !== undefined) {
@@ -167,6 +200,7 @@ async function createData(file: string, capacityBlocks: number): Promise<void> {
   let fd: number | undefined;
   try {
     fd = fs.openSync(file, 'wx', 0o600);
+    made.push(file);
     fs.ftruncateSync(fd, bytes);
     await syncAll(fd);
   } catch (cause) {
@@ -258,7 +292,7 @@ class FileMedium implements Medium {
     const tables = path.join(this.#directory, TABLES_FILE);
     if (!fs.existsSync(tables))
       throw new OperatorError('damaged', `The pool's tables, ${tables}, are missing.`);
-    const meta = LmdbMeta.open(tables, check);
+    const meta = LmdbMeta.open(tables, options.tablesReserveBytes ?? TABLES_RESERVE_BYTES, check);
     this.#meta = meta;
     this.#opened.push(() => meta.close());
     const journal = await FileJournal.open({

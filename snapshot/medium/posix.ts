@@ -150,6 +150,11 @@ export function preallocate(fd: number, lengthBytes: number): Promise<boolean> {
   return inThread('fallocate', fallocate, [fd, 0, 0, lengthBytes]);
 }
 
+/** The same, the file's length left as it is. */
+export function preallocatePastEnd(fd: number, lengthBytes: number): Promise<boolean> {
+  return inThread('fallocate', fallocate, [fd, FALLOC_FL_KEEP_SIZE, 0, lengthBytes]);
+}
+
 /** Begins writing what is dirty to the disk, and does not wait for it; false where that cannot be done. */
 export function startWriteBack(fd: number): Promise<boolean> {
   return inThread('sync_file_range', syncFileRange, [fd, 0, 0, SYNC_FILE_RANGE_WRITE]);
