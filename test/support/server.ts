@@ -117,6 +117,11 @@ export class Server {
     return status;
   }
 
+  /** Ends the process, if it still runs, and leaves the pool for whoever looks into what went wrong. */
+  async abandon(): Promise<void> {
+    if (this.#child !== undefined) await this.kill('SIGKILL');
+  }
+
   /** Runs the admin client with `--json` and returns the document it printed. */
   async cli(...words: string[]): Promise<unknown> {
     const outcome = await this.tryCli('--json', ...words);
