@@ -73,13 +73,18 @@ export class CheckedCatalogue {
     }
   }
 
-  /** The VLUNs that track this one, and those that track them. */
+  /** The VLUNs that track this one, and those that track them; each once, even where they go in a circle. */
   below(vlun: number): CheckedVlun[] {
     const found: CheckedVlun[] = [];
-    for (const one of this.vluns.values()) {
-      if (one.tracks === vlun) found.push(one, ...this.below(one.id));
-    }
+    this.#collectTrackers(vlun, found);
+    for (let i = 0; i < found.length; i += 1) this.#collectTrackers((found[i] as CheckedVlun).id, found);
     return found;
+  }
+
+  #collectTrackers(above: number, found: CheckedVlun[]): void {
+    for (const one of this.vluns.values()) {
+      if (one.tracks === above && !found.includes(one)) found.push(one);
+    }
   }
 
   /** The images that some VLUN or snapshot reads. Every image mentioned must exist and nothing go in a circle. */
