@@ -107,7 +107,6 @@ test('P15: past the end of what it tracks a VLUN reads zeroes, and nothing comes
   expect(sectors(model, 'v2', 4 * BLOCK - 1, 3)).toEqual([132, 0, 0]);
   model.write('v2', 5 * BLOCK, stampsFrom(901, 1));
   expect(model.vlun('v1').stamps.length).toBe(4 * BLOCK);
-  expect(model.mayResize('v1', 4 * 4096)).toBe(false);
 });
 
 test('a clone starts with the snapshot and goes its own way', () => {

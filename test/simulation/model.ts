@@ -96,18 +96,13 @@ export class Model {
     return [...this.vluns.values()].filter(({ tracks }) => tracks === name);
   }
 
-  /**
-   * May this VLUN take this size while the rules say plainly what everyone reads? A VLUN that is tracked keeps at least the
-   * size of those that track it, so that no tracker's view jumps.
-   */
-  mayResize(name: string, sizeBytes: number): boolean {
-    const sectors = Math.min(sectorsOf(sizeBytes), this.vlun(name).stamps.length);
-    return this.trackersOf(name).every((tracker) => tracker.stamps.length <= sectors);
+  /** A VLUN that neither tracks nor is tracked. */
+  standsAlone(name: string): boolean {
+    return this.vlun(name).tracks === undefined && this.trackersOf(name).length === 0;
   }
 
   /** Shrinking forgets the cut sectors. What a tracker gains by growing it reads from what it tracks (P3), else zeroes (P15). */
   resize(name: string, sizeBytes: number): void {
-    assert(this.mayResize(name, sizeBytes));
     const vlun = this.vlun(name);
     const stamps = new Uint32Array(sectorsOf(sizeBytes));
     if (vlun.tracks !== undefined) stamps.set(this.vlun(vlun.tracks).stamps.subarray(0, stamps.length));

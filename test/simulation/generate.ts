@@ -1,0 +1,262 @@
+/**
+ * A script from a seed. Every seed leans its own way: it draws which kinds of operation occur and how often, where the hot
+ * spots are and how the world is made; uniform choice everywhere would hardly ever meet the extremes.
+ */
+import type { Operation as MediumOperation } from '../../snapshot/medium/fault-plan.ts';
+import { type Random, seededRandom } from '../support/random.ts';
+import type { Operation, Range, Script, World } from './script.ts';
+
+const VLUNS_MAX = 7;
+const SNAPSHOTS_MAX = 12;
+const SECTORS_PER_POOL_BLOCK = 8;
+
+type Kind = Exclude<Operation['do'], 'create'> | 'create';
+
+/** How often each kind occurs before a seed leans. */
+const WEIGHTS: Readonly<Record<Kind, number>> = {
+  create: 2,
+  read: 30,
+  'read-snapshot': 6,
+  write: 45,
+  'write-same': 5,
+  unmap: 8,
+  'compare-and-write': 6,
+  flush: 4,
+  snapshot: 5,
+  'delete-snapshot': 3,
+  clone: 3,
+  preserve: 4,
+  release: 2,
+  resize: 2,
+  delete: 1.5,
+  document: 2,
+  checkpoint: 1.5,
+  run: 10,
+  settle: 1.5,
+  reopen: 0.7,
+  kill: 1,
+  'power-cut': 1.5,
+  'crash-opening': 0.7,
+  fault: 0.5,
+};
+
+const ALWAYS: ReadonlySet<Kind> = new Set(['create', 'read', 'write']);
+const FAULTS: readonly MediumOperation[] = [
+  'read',
+  'write',
+  'discard',
+  'data-flush',
+  'append',
+  'journal-flush',
+  'commit',
+  'get',
+  'scan',
+];
+
+/** What the generator believes to exist; it may be wrong after a crash. */
+interface Belief {
+  readonly vluns: Map<string, { sectors: number; blockBytes: 512 | 4096 }>;
+  readonly snapshots: Array<{ vlun: string; snapshot: string }>;
+  named: number;
+}
+
+export interface Mix {
+  /** Kinds that must not occur. */
+  readonly without?: readonly Operation['do'][];
+  readonly operationsMax?: number;
+}
+
+export function generate(seed: number, mix: Mix = {}): Script {
+  const random = seededRandom(seed);
+  const world = makeWorld(random);
+  const weights = lean(random, new Set(mix.without ?? []));
+  const hot = Array.from({ length: random.between(1, 4) }, () => random.below(4000));
+  const belief: Belief = { vluns: new Map(), snapshots: [], named: 0 };
+  const operations: Operation[] = [create(random, belief)];
+  const count = random.between(20, mix.operationsMax ?? 250);
+  while (operations.length < count) {
+    const operation = make(pickKind(random, weights), random, { belief, hot });
+    if (operation !== undefined) operations.push(operation);
+  }
+  return { seed, world, operations };
+}
+
+function makeWorld(random: Random): World {
+  const small = random.chance(0.12);
+  return {
+    capacityBlocks: small ? random.between(200, 900) : random.pick([6_000, 20_000, 70_000]),
+    journalSegmentBytes: random.pick([64, 128, 256, 1024]) * 1024,
+    atOnceChance: random.pick([0, 0, 0.5, 0.9, 1]),
+    ...(random.chance(0.1) && { spaceBlocks: random.between(150, 1500) }),
+    depth: random.pick([1, 2, 4, 8, 16, 32]),
+    options: {
+      flushIntervalMs: random.pick([10, 100, 1000]),
+      flushBytes: random.pick([64 * 1024, 1 << 20, 1 << 26]),
+      tableCacheBytes: random.pick([0, 4_000, 40_000, 1 << 26]),
+      resolvedCacheBytes: random.pick([0, 4_000, 40_000, 1 << 26]),
+      checkpointJournalBytes: random.pick([4_000, 40_000, 1 << 20, 1 << 26]),
+      checkpointDirtyPages: random.pick([1, 3, 20, 10_000]),
+      batchBytes: random.pick([4096, 64 * 1024, 1 << 20]),
+      recordBytes: random.pick([4096, 16 * 1024, 256 * 1024]),
+      discardBlocksMin: random.pick([1, 4, 16]),
+      reclaimPagesPerStep: random.pick([1, 2, 64]),
+      reclaimPauseMs: random.pick([0, 1, 50]),
+    },
+  };
+}
+
+function lean(random: Random, without: ReadonlySet<Kind>): Array<readonly [Kind, number]> {
+  const kinds = Object.keys(WEIGHTS) as Kind[];
+  return kinds
+    .filter((kind) => !without.has(kind) && (ALWAYS.has(kind) || random.chance(0.75)))
+    .map((kind) => [kind, WEIGHTS[kind] * random.pick([0.3, 1, 1, 3])] as const);
+}
+
+function pickKind(random: Random, weights: ReadonlyArray<readonly [Kind, number]>): Kind {
+  let left = random.next() * weights.reduce((sum, [, weight]) => sum + weight, 0);
+  for (const [kind, weight] of weights) {
+    left -= weight;
+    if (left < 0) return kind;
+  }
+  return 'read';
+}
+
+interface Context {
+  readonly belief: Belief;
+  readonly hot: readonly number[];
+}
+
+function make(kind: Kind, random: Random, context: Context): Operation | undefined {
+  const { belief } = context;
+  if (kind === 'create') return belief.vluns.size < VLUNS_MAX ? create(random, belief) : undefined;
+  return (
+    makeControl(kind, random) ?? makeOnVlun(kind, random, context) ?? makeOnSnapshot(kind, random, context)
+  );
+}
+
+function makeControl(kind: Kind, random: Random): Operation | undefined {
+  if (kind === 'run') return { do: kind, events: random.pick([1, 3, 10, 60]) };
+  if (kind === 'checkpoint' || kind === 'settle' || kind === 'reopen') return { do: kind };
+  if (kind === 'kill' || kind === 'power-cut') return { do: kind };
+  if (kind === 'crash-opening') {
+    return { do: kind, how: random.pick(['kill', 'power-cut']), events: random.below(60) };
+  }
+  if (kind === 'document') {
+    const value = random.chance(0.8) ? random.below(1000) : undefined;
+    return { do: kind, name: `document-${random.below(5)}`, value };
+  }
+  if (kind === 'fault') {
+    const how = random.pick(['error', 'error', 'error', 'short', 'no-space'] as const);
+    return { do: kind, on: random.pick(FAULTS), skip: random.pick([0, 0, 1, 5, 20]), how };
+  }
+  return undefined;
+}
+
+function makeOnVlun(kind: Kind, random: Random, { belief, hot }: Context): Operation | undefined {
+  const names = [...belief.vluns.keys()];
+  if (names.length === 0) return undefined;
+  const vlun = random.pick(names);
+  const form = belief.vluns.get(vlun) as { sectors: number; blockBytes: 512 | 4096 };
+  const range = (): Range => makeRange(random, hot, form.blockBytes);
+  const fua = random.chance(0.08);
+  switch (kind) {
+    case 'read':
+      return { do: kind, vlun, range: range() };
+    case 'write':
+      return { do: kind, vlun, range: range(), fua };
+    case 'write-same':
+      return { do: kind, vlun, range: range(), zero: random.chance(0.4), fua };
+    case 'unmap':
+      return { do: kind, vlun, ranges: Array.from({ length: random.pick([1, 1, 1, 2, 5]) }, range) };
+    case 'compare-and-write':
+      return { do: kind, vlun, range: range(), match: random.chance(0.7), fua };
+    case 'flush':
+    case 'release':
+      return { do: kind, vlun };
+    case 'resize':
+      form.sectors = makeSectors(random, form.blockBytes);
+      return { do: kind, vlun, sectors: form.sectors };
+    case 'delete':
+      belief.vluns.delete(vlun);
+      return { do: kind, vlun };
+    case 'preserve':
+      return belief.vluns.size < VLUNS_MAX ? preserve(vlun, belief) : undefined;
+    case 'snapshot':
+      return snapshot(random, belief);
+    default:
+      return undefined;
+  }
+}
+
+function makeOnSnapshot(kind: Kind, random: Random, { belief, hot }: Context): Operation | undefined {
+  const { snapshots, vluns } = belief;
+  if (snapshots.length === 0) return undefined;
+  const index = random.below(snapshots.length);
+  const target = snapshots[index] as { vlun: string; snapshot: string };
+  if (kind === 'read-snapshot') return { do: kind, ...target, range: makeRange(random, hot, 512) };
+  if (kind === 'delete-snapshot') {
+    snapshots.splice(index, 1);
+    return { do: kind, ...target };
+  }
+  if (kind !== 'clone' || vluns.size >= VLUNS_MAX) return undefined;
+  const newName = nextName(belief);
+  vluns.set(newName, vluns.get(target.vlun) ?? { sectors: 0, blockBytes: 512 });
+  return { do: kind, ...target, newName };
+}
+
+function nextName(belief: Belief): string {
+  belief.named += 1;
+  return `v${belief.named}`;
+}
+
+function create(random: Random, belief: Belief): Operation {
+  const vlun = nextName(belief);
+  const blockBytes = random.chance(0.65) ? 512 : 4096;
+  const sectors = makeSectors(random, blockBytes);
+  belief.vluns.set(vlun, { sectors, blockBytes });
+  return { do: 'create', vlun, sectors, blockBytes, writeCache: random.chance(0.9) };
+}
+
+function preserve(vlun: string, belief: Belief): Operation {
+  const newName = nextName(belief);
+  belief.vluns.set(newName, { ...(belief.vluns.get(vlun) as { sectors: number; blockBytes: 512 | 4096 }) });
+  return { do: 'preserve', vlun, newName };
+}
+
+/** Of one VLUN, or of several at one point of the journal. */
+function snapshot(random: Random, belief: Belief): Operation | undefined {
+  if (belief.snapshots.length >= SNAPSHOTS_MAX) return undefined;
+  const names = [...belief.vluns.keys()];
+  const count = random.chance(0.7) ? 1 : random.between(1, names.length);
+  const targets: Array<{ vlun: string; snapshot: string }> = [];
+  while (targets.length < count) {
+    const [vlun] = names.splice(random.below(names.length), 1);
+    belief.named += 1;
+    targets.push({ vlun: vlun as string, snapshot: `s${belief.named}` });
+  }
+  belief.snapshots.push(...targets);
+  return { do: 'snapshot', targets };
+}
+
+function makeSectors(random: Random, blockBytes: 512 | 4096): number {
+  const blocks = random.pick([
+    random.between(1, 8),
+    random.between(64, 130),
+    random.between(64, 300),
+    random.between(250, 600),
+  ]);
+  const odd = blockBytes === 512 && random.chance(0.5) ? random.below(SECTORS_PER_POOL_BLOCK) : 0;
+  return blocks * SECTORS_PER_POOL_BLOCK + odd;
+}
+
+function makeRange(random: Random, hot: readonly number[], blockBytes: 512 | 4096): Range {
+  const perPoolBlock = blockBytes === 512 ? SECTORS_PER_POOL_BLOCK : 1;
+  const near = random.chance(0.75) ? random.pick(hot) + random.below(40) : random.below(5000);
+  const poolBlocks = random.pick([1, 1, 1, 2, 5, 20, random.chance(0.2) ? 300 : 3]);
+  if (random.chance(0.5)) {
+    const aligned = Math.floor(near / SECTORS_PER_POOL_BLOCK) * perPoolBlock;
+    return { at: aligned, blocks: poolBlocks * perPoolBlock };
+  }
+  const at = blockBytes === 512 ? near : Math.floor(near / SECTORS_PER_POOL_BLOCK);
+  return { at, blocks: random.between(1, Math.max(1, poolBlocks * perPoolBlock)) };
+}

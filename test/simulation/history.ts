@@ -1,0 +1,358 @@
+/**
+ * What should be on the pool, step by step. The simulation reads the journal as the pool appends it (journal-tap.ts); each
+ * record is matched with a command in flight whose result it describes, block sum by block sum, and moves the model on.
+ * So the model goes through the pool's own order of things, and can be taken to any place of the journal: to where a read
+ * may have been, and to where a crash has cut.
+ */
+import assert from 'node:assert';
+import type { CheckedExtent } from '../../snapshot/check-journal.ts';
+import { bytesOfStamps } from './content.ts';
+import { Disagreement } from './disagreement.ts';
+import { type Before, Model } from './model.ts';
+
+export const SECTORS_PER_POOL_BLOCK = 8;
+
+/** Sectors that a command changes. */
+export interface Piece {
+  readonly firstSector: number;
+  readonly stamps: Uint32Array;
+  /** One flag per sector: a record has covered it. */
+  readonly covered: Uint8Array;
+}
+
+/** A command that was given to the pool. Moments count issues and ends of commands over the whole run. */
+export interface Command {
+  readonly id: number;
+  readonly what: string;
+  readonly issuedAt: number;
+  /** Pieces that it changes, and of which VLUN. */
+  readonly vlun?: string;
+  readonly pieces: readonly Piece[];
+  /** What COMPARE AND WRITE wants to find. */
+  readonly expected?: Uint32Array;
+  /** What a structural verb does to the model; any pieces are records that come before that. */
+  readonly restructure?: (model: Model) => void;
+  restructured: boolean;
+  ended?: { readonly at: number; readonly good: boolean };
+  /** Of its last record. */
+  sequence: number;
+  records: number;
+}
+
+interface Step {
+  readonly sequence: number;
+  readonly command: Command;
+  readonly befores: readonly Before[];
+  readonly apply: (model: Model) => void;
+}
+
+export function piece(firstSector: number, stamps: Uint32Array): Piece {
+  return { firstSector, stamps, covered: new Uint8Array(stamps.length) };
+}
+
+export class History {
+  readonly #checksum: (bytes: Uint8Array) => number;
+  /** The state at the last opening. */
+  #base = new Model();
+  /** The state after every record appended so far. */
+  head = new Model();
+  #steps: Step[] = [];
+  #inFlight: Command[] = [];
+  readonly #names = new Map<number, string>();
+  #moment = 0;
+  #commands = 0;
+  /** The sequence of the last record appended. */
+  appended = 0;
+  /** Every record up to this one belongs to a command that was acknowledged. */
+  acknowledged = 0;
+  /** VLUNs deleted since the last opening: commands on them may find them gone. */
+  deletions = 0;
+  /** Every record up to this one was promised to survive power loss. */
+  durable = 0;
+
+  constructor(checksum: (bytes: Uint8Array) => number) {
+    this.#checksum = checksum;
+  }
+
+  get inFlight(): readonly Command[] {
+    return this.#inFlight;
+  }
+
+  issue(
+    command: Pick<Command, 'what'> & Partial<Pick<Command, 'vlun' | 'pieces' | 'expected' | 'restructure'>>,
+  ): Command {
+    this.#moment += 1;
+    this.#commands += 1;
+    const issued = {
+      pieces: [],
+      ...command,
+      id: this.#commands,
+      issuedAt: this.#moment,
+      restructured: false,
+      sequence: 0,
+      records: 0,
+    };
+    this.#inFlight.push(issued);
+    return issued;
+  }
+
+  /** The command came back good: all that it was to change must have been changed. */
+  acknowledge(command: Command, durable: boolean): void {
+    if (command.restructure === undefined) {
+      for (const one of command.pieces) this.#coverRest(command, one);
+    } else if (!command.restructured) {
+      throw new Disagreement(`${command.what} returned although no record of it was appended`);
+    }
+    this.#end(command, true);
+    this.acknowledged = Math.max(this.acknowledged, command.sequence);
+    if (durable) this.durable = Math.max(this.durable, command.sequence);
+  }
+
+  /** A flush begun when `acknowledged` stood there has come back good. */
+  flushed(acknowledged: number): void {
+    this.durable = Math.max(this.durable, acknowledged);
+  }
+
+  /** The command failed, or changed nothing. */
+  abandon(command: Command): void {
+    this.#end(command, false);
+  }
+
+  /** The process is dead: nothing is in flight any more. */
+  abandonAll(): void {
+    for (const command of [...this.#inFlight]) this.#end(command, false);
+  }
+
+  /** Which VLUN a number in a record means. A number lost in a crash may come again with another name. */
+  learnName(id: number, name: string): void {
+    this.#names.set(id, name);
+  }
+
+  /** A record of writes was appended. */
+  wrote(sequence: number, extents: readonly CheckedExtent[]): void {
+    this.appended = sequence;
+    const names = new Set(extents.map(({ vlun }) => this.#names.get(vlun)));
+    const complaints: string[] = [];
+    for (const command of this.#inFlight) {
+      if (command.vlun === undefined || !names.has(command.vlun)) continue;
+      const complaint = this.#try(command, sequence, extents);
+      if (complaint === undefined) return;
+      complaints.push(`${command.what}: ${complaint}`);
+    }
+    const shown = extents.map((extent) => this.#describe(extent)).join(', ');
+    throw new Disagreement(
+      `record ${sequence} (${shown}) fits no command in flight; ${complaints.join('; ') || 'none is on that VLUN'}`,
+    );
+  }
+
+  /** A record of a structural verb was appended. */
+  restructured(sequence: number, command: Command): void {
+    this.appended = sequence;
+    const { restructure } = command;
+    assert(restructure !== undefined && !command.restructured);
+    const { size } = this.head.vluns;
+    restructure(this.head);
+    if (this.head.vluns.size < size) this.deletions += 1;
+    command.restructured = true;
+    command.sequence = sequence;
+    command.records += 1;
+    this.#steps.push({ sequence, command, befores: [], apply: restructure });
+  }
+
+  /** A record that changes nothing anyone reads was appended. */
+  passed(sequence: number): void {
+    this.appended = sequence;
+  }
+
+  /** An opening goes on after the record with this sequence: what was appended behind it never comes back. */
+  cutAfter(sequence: number): void {
+    this.#steps = this.#steps.filter((step) => step.sequence <= sequence);
+    this.appended = sequence;
+  }
+
+  /** The pool was opened at this place of the journal, after `cutAfter`: what is there is there for good. */
+  recoverTo(sequence: number): void {
+    const model = this.#base;
+    for (const step of this.#steps) step.apply(model);
+    this.#base = model;
+    this.head = model.clone();
+    this.#steps = [];
+    this.deletions = 0;
+    this.acknowledged = sequence;
+    this.durable = sequence;
+  }
+
+  /** Does `fits` hold for these sectors of a VLUN at some moment since the command was issued? */
+  everSince(
+    command: Command,
+    region: { readonly vlun: string; readonly firstSector: number; readonly sectors: number },
+    fits: (stamps: Uint32Array) => boolean,
+  ): boolean {
+    const { vlun, firstSector, sectors } = region;
+    const stamps = this.head.vlun(vlun).stamps.slice(firstSector, firstSector + sectors);
+    let newer: Command | undefined;
+    for (const step of this.#steps.toReversed()) {
+      const touching = step.befores.filter((before) => before.vlun === vlun && overlaps(before, region));
+      if (touching.length === 0) continue;
+      // Between two records of one command nobody reads.
+      if (step.command !== newer) {
+        if (!torn(step.command, newer === undefined) && fits(stamps)) return true;
+        if (step.command.ended !== undefined && step.command.ended.at < command.issuedAt) return false;
+      }
+      for (const before of touching.toReversed()) putBack(stamps, firstSector, before);
+      newer = step.command;
+    }
+    return fits(stamps);
+  }
+
+  #end(command: Command, good: boolean): void {
+    this.#moment += 1;
+    command.ended = { at: this.#moment, good };
+    this.#inFlight = this.#inFlight.filter((one) => one !== command);
+  }
+
+  /** What no record covered must be as the command wanted it already, down the tree. */
+  #coverRest(command: Command, one: Piece): void {
+    const { vlun } = command;
+    assert(vlun !== undefined);
+    for (let from = 0; from < one.stamps.length; from += 1) {
+      if (one.covered[from] === 1) continue;
+      let to = from + 1;
+      while (to < one.stamps.length && one.covered[to] !== 1) to += 1;
+      this.#expectAlready(command, vlun, {
+        firstSector: one.firstSector + from,
+        stamps: one.stamps.subarray(from, to),
+      });
+      from = to;
+    }
+  }
+
+  #expectAlready(command: Command, vlun: string, wanted: { firstSector: number; stamps: Uint32Array }): void {
+    const { firstSector } = wanted;
+    const sectors = Math.min(wanted.stamps.length, this.head.vlun(vlun).stamps.length - firstSector);
+    if (sectors <= 0) return;
+    const stamps = wanted.stamps.subarray(0, sectors);
+    const was = this.everSince(command, { vlun, firstSector, sectors }, (found) => equal(found, stamps));
+    if (!was) {
+      throw new Disagreement(
+        `${command.what} came back good, but no record changes sectors ${firstSector}+${sectors} of ${vlun}`,
+      );
+    }
+    for (const { name } of this.head.trackersOf(vlun)) this.#expectAlready(command, name, wanted);
+  }
+
+  /** Applies what these extents say if the command can have meant them; else says why not. */
+  #try(command: Command, sequence: number, extents: readonly CheckedExtent[]): string | undefined {
+    const vlun = command.vlun as string;
+    const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
+    const portions = own.flatMap((extent) => command.pieces.flatMap((one) => portionOf(one, extent)));
+    if (portions.length === 0) return 'it changes other sectors';
+    if (command.expected !== undefined) {
+      const complaint = this.#compared(command, portions);
+      if (complaint !== undefined) return complaint;
+    }
+    const befores: Before[] = [];
+    for (const portion of portions) {
+      befores.push(...this.head.write(vlun, portion.firstSector, portion.stamps));
+    }
+    const complaint = this.#mismatch(extents);
+    if (complaint !== undefined) {
+      this.head.undo(befores.toReversed());
+      return complaint;
+    }
+    for (const { from, stamps, of } of portions) of.covered.fill(1, from, from + stamps.length);
+    command.sequence = sequence;
+    command.records += 1;
+    const apply = (model: Model): void => {
+      for (const { firstSector, stamps } of portions) model.write(vlun, firstSector, stamps);
+    };
+    this.#steps.push({ sequence, command, befores, apply });
+    return undefined;
+  }
+
+  /** COMPARE AND WRITE is one record, and stores only over what it wanted to find. */
+  #compared(command: Command, portions: ReadonlyArray<{ readonly stamps: Uint32Array }>): string | undefined {
+    const { expected, pieces } = command;
+    const [only] = pieces;
+    assert(expected !== undefined && only !== undefined);
+    const stored = portions.reduce((sum, { stamps }) => sum + stamps.length, 0);
+    if (stored !== only.stamps.length) return 'COMPARE AND WRITE is one record';
+    const { stamps } = this.head.vlun(command.vlun as string);
+    const found = stamps.subarray(only.firstSector, only.firstSector + expected.length);
+    return equal(found, expected) ? undefined : 'COMPARE AND WRITE found something else than it wanted';
+  }
+
+  /** The first block whose sum in the record is not that of the model. */
+  #mismatch(extents: readonly CheckedExtent[]): string | undefined {
+    for (const extent of extents) {
+      const name = this.#names.get(extent.vlun);
+      const stamps = name === undefined ? undefined : this.head.vluns.get(name)?.stamps;
+      if (stamps === undefined) return `VLUN ${extent.vlun} is not known`;
+      for (let i = 0; i < extent.blocks; i += 1) {
+        const first = (extent.block + i) * SECTORS_PER_POOL_BLOCK;
+        const expected = stamps.subarray(first, first + SECTORS_PER_POOL_BLOCK);
+        // What lies past the end of the VLUN in its last pool block is nobody's business.
+        if (expected.length < SECTORS_PER_POOL_BLOCK) continue;
+        const right =
+          extent.sums === undefined
+            ? expected.every((stamp) => stamp === 0)
+            : extent.sums[i] === this.#checksum(bytesOfStamps(expected));
+        if (!right) return `block ${extent.block + i} of ${name} is something else`;
+      }
+    }
+    return undefined;
+  }
+
+  #describe({ vlun, block, blocks, sums }: CheckedExtent): string {
+    return `${this.#names.get(vlun) ?? vlun}:${block}+${blocks}${sums === undefined ? ' hole' : ''}`;
+  }
+}
+
+/** The newest change of a region is by a command of which some records are still to come: no moment for a reader. */
+function torn(command: Command, newest: boolean): boolean {
+  if (!newest || command.ended !== undefined) return false;
+  const uncovered = command.pieces.some(({ covered }) => covered.includes(0));
+  return uncovered && command.pieces.some(({ stamps }) => stamps.some((stamp) => stamp !== 0));
+}
+
+interface Portion {
+  readonly of: Piece;
+  /** First sector within the piece. */
+  readonly from: number;
+  readonly firstSector: number;
+  readonly stamps: Uint32Array;
+}
+
+function portionOf(of: Piece, extent: CheckedExtent): Portion[] {
+  const first = Math.max(of.firstSector, extent.block * SECTORS_PER_POOL_BLOCK);
+  const end = Math.min(
+    of.firstSector + of.stamps.length,
+    (extent.block + extent.blocks) * SECTORS_PER_POOL_BLOCK,
+  );
+  if (end <= first) return [];
+  const from = first - of.firstSector;
+  const stamps = of.stamps.subarray(from, from + end - first);
+  return [{ of, from, firstSector: first, stamps }];
+}
+
+function overlaps(
+  before: Before,
+  region: { readonly firstSector: number; readonly sectors: number },
+): boolean {
+  return (
+    before.firstSector < region.firstSector + region.sectors &&
+    region.firstSector < before.firstSector + before.stamps.length
+  );
+}
+
+/** Puts what a step replaced back into a copy of a region that begins at `firstSector`. */
+function putBack(region: Uint32Array, firstSector: number, before: Before): void {
+  for (let i = 0; i < before.stamps.length; i += 1) {
+    const at = before.firstSector + i - firstSector;
+    if (at >= 0 && at < region.length) region[at] = before.stamps[i] as number;
+  }
+}
+
+export function equal(a: Uint32Array, b: Uint32Array): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}

@@ -1,0 +1,177 @@
+/** The structural verbs: what is asked of the pool, what the model does, and how their journal record is known. */
+import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
+import { SECTOR_BYTES } from './content.ts';
+import { type Command, piece } from './history.ts';
+import { type Model, snapshotKey } from './model.ts';
+import type { Operation } from './script.ts';
+import type { Stage } from './stage.ts';
+
+type On<K extends Operation['do']> = Extract<Operation, { do: K }>;
+
+export interface StructureCommand {
+  readonly command: Command;
+  readonly call: () => Promise<unknown>;
+  /** Is this its journal record? */
+  readonly recognises: (change: CheckedChange) => boolean;
+}
+
+interface Verb {
+  readonly what: string;
+  readonly vlun?: string;
+  readonly pieces?: Command['pieces'];
+  readonly restructure: (model: Model) => void;
+  readonly call: () => Promise<unknown>;
+  readonly recognises: (change: CheckedChange) => boolean;
+}
+
+function hasVlun(change: CheckedChange, is: (vlun: CheckedVlun) => boolean): boolean {
+  return change.vluns.some(([, vlun]) => vlun !== null && is(vlun));
+}
+
+/** The verb that an operation asks for; undefined where it makes no sense now. */
+function verbOf(stage: Stage, operation: Operation): Verb | undefined {
+  switch (operation.do) {
+    case 'create':
+      return create(stage, operation);
+    case 'snapshot':
+      return snapshot(stage, operation);
+    case 'delete-snapshot':
+      return deleteSnapshot(stage, operation);
+    case 'clone':
+      return clone(stage, operation);
+    case 'preserve':
+      return preserve(stage, operation);
+    case 'release':
+      return release(stage, operation);
+    case 'resize':
+      return resize(stage, operation);
+    case 'delete':
+      return deleteVlun(stage, operation);
+    case 'document':
+      return document(stage, operation);
+    default:
+      return undefined;
+  }
+}
+
+/** Gives the verb to the pool; false where it makes no sense now. */
+export function issueStructure(stage: Stage, operation: Operation): boolean {
+  const verb = verbOf(stage, operation);
+  if (verb === undefined) return false;
+  const { call, recognises, ...described } = verb;
+  const command = stage.history.issue(described);
+  stage.trackStructure({ command, call, recognises });
+  return true;
+}
+
+function create({ pool, history }: Stage, operation: On<'create'>): Verb | undefined {
+  const { vlun: name, sectors, blockBytes, writeCache } = operation;
+  const sizeBytes = sectors * SECTOR_BYTES;
+  if (history.head.vluns.has(name) || sizeBytes % blockBytes !== 0) return undefined;
+  return {
+    what: `create ${name} of ${sectors} sectors`,
+    restructure: (model) => model.create(name, sizeBytes, blockBytes),
+    call: () => pool.createVlun({ name, sizeBytes, blockBytes, writeCache }),
+    recognises: (change) => hasVlun(change, (vlun) => vlun.name === name),
+  };
+}
+
+function snapshot({ pool, history }: Stage, operation: On<'snapshot'>): Verb | undefined {
+  const { vluns, snapshots } = history.head;
+  const targets = operation.targets.filter(
+    (one) => vluns.has(one.vlun) && !snapshots.has(snapshotKey(one.vlun, one.snapshot)),
+  );
+  const [first] = targets;
+  if (first === undefined) return undefined;
+  return {
+    what: `snapshot ${targets.map((one) => snapshotKey(one.vlun, one.snapshot)).join(' ')}`,
+    restructure: (model) => {
+      for (const one of targets) model.snapshot(one.vlun, one.snapshot);
+    },
+    call: () => pool.createSnapshots(targets),
+    recognises: (change) => change.snapshots.some(([, object]) => object?.name === first.snapshot),
+  };
+}
+
+function deleteSnapshot({ pool, history }: Stage, operation: On<'delete-snapshot'>): Verb | undefined {
+  const { vlun, snapshot: name } = operation;
+  const info = pool.snapshots(vlun).find((one) => one.name === name);
+  if (info === undefined || !history.head.snapshots.has(snapshotKey(vlun, name))) return undefined;
+  return {
+    what: `delete snapshot ${snapshotKey(vlun, name)}`,
+    restructure: (model) => model.deleteSnapshot(vlun, name),
+    call: () => pool.deleteSnapshot({ vlun, snapshot: name }),
+    recognises: (change) => change.snapshots.some(([id, object]) => id === info.id && object === null),
+  };
+}
+
+function clone({ pool, history }: Stage, operation: On<'clone'>): Verb | undefined {
+  const { vlun, snapshot: name, newName } = operation;
+  const { vluns, snapshots } = history.head;
+  if (!snapshots.has(snapshotKey(vlun, name)) || vluns.has(newName)) return undefined;
+  return {
+    what: `clone ${snapshotKey(vlun, name)} as ${newName}`,
+    restructure: (model) => model.clonedFrom(vlun, name, newName),
+    call: () => pool.clone({ vlun, snapshot: name, newName }),
+    recognises: (change) => hasVlun(change, (one) => one.name === newName),
+  };
+}
+
+function preserve({ pool, history }: Stage, { vlun: name, newName }: On<'preserve'>): Verb | undefined {
+  if (!history.head.vluns.has(name) || history.head.vluns.has(newName)) return undefined;
+  return {
+    what: `preserve ${name} as ${newName}`,
+    restructure: (model) => model.preserve(name, newName),
+    call: () => pool.preserve({ name, newName }),
+    recognises: (change) => hasVlun(change, (vlun) => vlun.name === newName),
+  };
+}
+
+function release({ pool, history }: Stage, { vlun: name }: On<'release'>): Verb | undefined {
+  if (history.head.vluns.get(name)?.tracks === undefined) return undefined;
+  return {
+    what: `release ${name}`,
+    restructure: (model) => model.release(name),
+    call: () => pool.release({ name }),
+    recognises: (change) => hasVlun(change, (vlun) => vlun.name === name && vlun.tracks === undefined),
+  };
+}
+
+function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>): Verb | undefined {
+  const vlun = history.head.vluns.get(name);
+  const sizeBytes = sectors * SECTOR_BYTES;
+  if (vlun === undefined || sizeBytes % vlun.blockBytes !== 0 || vlun.stamps.length === sectors)
+    return undefined;
+  if (!history.head.standsAlone(name)) return undefined;
+  const cut = new Uint32Array(Math.max(0, vlun.stamps.length - sectors));
+  return {
+    ...(cut.length > 0 && { vlun: name, pieces: [piece(sectors, cut)] }),
+    what: `resize ${name} to ${sectors} sectors`,
+    restructure: (model) => model.resize(name, sizeBytes),
+    call: () => pool.resizeVlun({ name, sizeBytes, shrink: true }),
+    recognises: (change) => hasVlun(change, (one) => one.name === name && one.sizeBytes === sizeBytes),
+  };
+}
+
+function deleteVlun({ pool, history }: Stage, { vlun: name }: On<'delete'>): Verb | undefined {
+  const info = pool.info(name);
+  if (info === undefined || !history.head.vluns.has(name)) return undefined;
+  return {
+    what: `delete ${name}`,
+    restructure: (model) => model.deleteVlun(name),
+    call: () => pool.deleteVlun({ name, withSnapshots: true }),
+    recognises: (change) => change.vluns.some(([id, vlun]) => id === info.id && vlun === null),
+  };
+}
+
+function document({ pool }: Stage, { name, value }: On<'document'>): Verb {
+  return {
+    what: `document ${name} = ${value}`,
+    restructure: (model) => {
+      if (value === undefined) model.documents.delete(name);
+      else model.documents.set(name, value);
+    },
+    call: () => pool.documents.put({ [name]: value }),
+    recognises: (change) => change.documents.some(([key, put]) => key === name && put === value),
+  };
+}
