@@ -122,9 +122,14 @@ export class FrozenItems<Item extends TrackedItem> {
     this.generation = generation;
   }
 
+  /** The state when the checkpoint began. */
+  stateOf(item: Item): Item {
+    return this.copies.get(item) ?? item;
+  }
+
   /** The state to encode. The item may be changed without a copy from now on. */
   take(item: Item): Item {
-    const state = this.copies.get(item) ?? item;
+    const state = this.stateOf(item);
     this.copies.delete(item);
     item.encodedIn = this.generation;
     return state;
