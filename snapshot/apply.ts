@@ -1,0 +1,229 @@
+/**
+ * What a WRITE record means, for the running pool and for recovery alike. The image is the VLUN's live image at that
+ * place of the journal.
+ *
+ *   write        whole blocks: put into the live image; every tracker below loses its entry (P5, P10)
+ *   hole         the same for blocks that read as zeroes from now on
+ *   patch        a block merged for a write of part of it: put; trackers keep their entries, whose own
+ *                patched contents stand as further patches of the same record (P11)
+ *   patch-hole   the same for zeroes
+ *   reclaim      a page of a dropped image: its blocks are given back
+ *
+ * A hole is stored only where something below may have data, for this VLUN or for one that tracks it;
+ * elsewhere the entry is removed.
+ *
+ * Applying is synchronous: `prepare` makes the pages resident and pins them where that takes time.
+ */
+import assert from 'node:assert';
+import type { MaybePromise } from '../lun/units.ts';
+import type { Allocator } from './allocator.ts';
+import type { FreedPlaces } from './free.ts';
+import type { Extent } from './journal-record.ts';
+import type { Resolver } from './resolve.ts';
+import { ABSENT, FIRST_DATA_PLACE, HOLE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import type { TableStore } from './table-store.ts';
+import type { Views, VlunNode } from './views.ts';
+
+export interface ApplierOptions {
+  readonly tables: TableStore;
+  readonly allocator: Allocator;
+  readonly views: Views;
+  readonly resolver: Resolver;
+  readonly freed: FreedPlaces;
+}
+
+const NOTHING = { place: ABSENT, sum: 0 } as const;
+
+export class Applier {
+  readonly #tables: TableStore;
+  readonly #allocator: Allocator;
+  readonly #views: Views;
+  readonly #resolver: Resolver;
+  readonly #freed: FreedPlaces;
+  /** The record being applied. */
+  #sequence = 0;
+
+  constructor(options: ApplierOptions) {
+    this.#tables = options.tables;
+    this.#allocator = options.allocator;
+    this.#views = options.views;
+    this.#resolver = options.resolver;
+    this.#freed = options.freed;
+  }
+
+  /** Pages that are not resident are loaded; those of a batch that had to wait are pinned into `pins`. */
+  prepare(extents: readonly Extent[], pins: Set<TablePage>): MaybePromise<void> {
+    for (const extent of extents) {
+      if (!this.#isResident(extent)) return this.#load(extents, pins);
+    }
+    return undefined;
+  }
+
+  /** The pages stay until `unpin`, whatever the cache does meanwhile. All must be resident. */
+  pin(extents: readonly Extent[], pins: Set<TablePage>): void {
+    for (const extent of extents) {
+      this.#everyPage(extent, (image, page) => this.#pinOne(this.#tables.resident(image, page), pins));
+    }
+  }
+
+  unpin(pins: Set<TablePage>): void {
+    for (const page of pins) this.#tables.unpin(page);
+    pins.clear();
+  }
+
+  /** Changes the tables as the record of this sequence says. */
+  apply(sequence: number, extents: readonly Extent[], sums: ArrayLike<number>): void {
+    this.#sequence = sequence;
+    let sumAt = 0;
+    for (const extent of extents) {
+      if (extent.kind === 'reclaim') {
+        this.#reclaim(extent);
+        continue;
+      }
+      const node = this.#views.node(extent.vlun);
+      assert(node, `record ${sequence} changes VLUN ${extent.vlun}, which exists`);
+      if (extent.kind === 'hole' || extent.kind === 'patch-hole') {
+        this.#clear(node, extent);
+        continue;
+      }
+      this.#store(node, extent, { sums, from: sumAt });
+      sumAt += extent.blocks;
+    }
+  }
+
+  #store(
+    node: VlunNode,
+    extent: Extent,
+    data: { readonly sums: ArrayLike<number>; readonly from: number },
+  ): void {
+    const { live } = node.vlun;
+    this.#allocator.reference(extent.place, extent.blocks);
+    const followers = node.below.length > 0;
+    for (let i = 0; i < extent.blocks; i += 1) {
+      const block = extent.block + i;
+      const entry = { place: extent.place + i, sum: data.sums[data.from + i] as number };
+      if (i === 0 || block % PAGE_BLOCKS === 0) this.#resolver.touching(Math.floor(block / PAGE_BLOCKS));
+      this.#free(this.#tables.put(live, block, entry.place, entry.sum));
+      this.#resolver.changed(node, block, entry);
+      if (followers) this.#follow(node, { block, entry, whole: extent.kind === 'write' });
+    }
+  }
+
+  #clear(node: VlunNode, extent: Extent): void {
+    const whole = extent.kind === 'hole';
+    const end = extent.block + extent.blocks;
+    for (let block = extent.block; block < end; ) {
+      const page = Math.floor(block / PAGE_BLOCKS);
+      const pageEnd = Math.min(end, (page + 1) * PAGE_BLOCKS);
+      this.#resolver.touching(page);
+      const covers = this.#somethingBelow(node, page);
+      const stored = this.#tables.hasEntries(node.vlun.live, page);
+      for (; block < pageEnd; block += 1) {
+        if (covers) this.#free(this.#tables.put(node.vlun.live, block, HOLE, 0));
+        else if (stored) this.#free(this.#tables.remove(node.vlun.live, block));
+        this.#resolver.changed(node, block, NOTHING);
+        if (node.below.length > 0) this.#follow(node, { block, entry: NOTHING, whole });
+      }
+    }
+  }
+
+  /** Some list in which the live image occurs has entries of this page after it. */
+  #somethingBelow(node: VlunNode, page: number): boolean {
+    if (this.#anyAfter(node.layers, { image: node.vlun.live, page })) return true;
+    for (const tracker of node.below) {
+      if (this.#anyAfter(tracker.layers, { image: node.vlun.live, page })) return true;
+    }
+    return false;
+  }
+
+  #anyAfter(layers: Int32Array, from: { readonly image: number; readonly page: number }): boolean {
+    const first = layers.indexOf(from.image);
+    for (let at = layers.length - 1; at > first; at -= 1) {
+      if (this.#tables.hasEntries(layers[at] as number, from.page)) return true;
+    }
+    return false;
+  }
+
+  /** P5 and P10: what the trackers below have and read once this block changed above them. */
+  #follow(
+    node: VlunNode,
+    change: { block: number; entry: { place: number; sum: number }; whole: boolean },
+  ): void {
+    const { block, entry, whole } = change;
+    const page = Math.floor(block / PAGE_BLOCKS);
+    for (const tracker of node.children) {
+      const { live } = tracker.vlun;
+      if (this.#tables.hasEntries(live, page)) {
+        if (whole) this.#free(this.#tables.remove(live, block));
+        else if (this.#hasEntry(live, block)) continue;
+      }
+      this.#resolver.changed(tracker, block, entry);
+      if (tracker.children.length > 0) this.#follow(tracker, change);
+    }
+  }
+
+  #hasEntry(image: number, block: number): boolean {
+    const page = this.#tables.resident(image, Math.floor(block / PAGE_BLOCKS));
+    return page !== undefined && page.places[block % PAGE_BLOCKS] !== ABSENT;
+  }
+
+  #reclaim(extent: Extent): void {
+    const { vlun: image, block: page } = extent;
+    if (!this.#tables.hasEntries(image, page)) return;
+    const resident = this.#tables.resident(image, page);
+    assert(resident, 'a page that is given back was made resident');
+    this.#resolver.touching(page);
+    for (const place of resident.places) this.#free(place);
+    this.#tables.dropPage(image, page);
+  }
+
+  #free(place: number): void {
+    if (place < FIRST_DATA_PLACE) return;
+    this.#allocator.release(place, 1);
+    this.#freed.add(place, this.#sequence);
+  }
+
+  #isResident(extent: Extent): boolean {
+    let all = true;
+    this.#everyPage(extent, (image, page) => {
+      if (all && this.#tables.resident(image, page) === undefined) all = false;
+    });
+    return all;
+  }
+
+  /** Loads page by page; each is pinned before the next, which might push it out. */
+  async #load(extents: readonly Extent[], pins: Set<TablePage>): Promise<void> {
+    for (const extent of extents) {
+      const missing: Array<{ image: number; page: number }> = [];
+      this.#everyPage(extent, (image, page) => {
+        const resident = this.#tables.resident(image, page);
+        if (resident === undefined) missing.push({ image, page });
+        else this.#pinOne(resident, pins);
+      });
+      for (const { image, page } of missing) this.#pinOne(await this.#tables.page(image, page), pins);
+    }
+  }
+
+  #pinOne(page: TablePage | undefined, pins: Set<TablePage>): void {
+    if (page === undefined || pins.has(page)) return;
+    this.#tables.pin(page);
+    pins.add(page);
+  }
+
+  /** Every table page with entries that applying the extent looks into. */
+  #everyPage(extent: Extent, visit: (image: number, page: number) => void): void {
+    if (extent.kind === 'reclaim') {
+      if (this.#tables.hasEntries(extent.vlun, extent.block)) visit(extent.vlun, extent.block);
+      return;
+    }
+    const node = this.#views.node(extent.vlun);
+    assert(node, `VLUN ${extent.vlun} exists`);
+    const last = Math.floor((extent.block + extent.blocks - 1) / PAGE_BLOCKS);
+    for (let page = Math.floor(extent.block / PAGE_BLOCKS); page <= last; page += 1) {
+      if (this.#tables.hasEntries(node.vlun.live, page)) visit(node.vlun.live, page);
+      for (const tracker of node.below) {
+        if (this.#tables.hasEntries(tracker.vlun.live, page)) visit(tracker.vlun.live, page);
+      }
+    }
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The changes that share one data write and one journal append. An intent is what a command wants stored, in pieces; it
+ * becomes a placed intent when the drain takes it, and one record or several when its places are known.
+ */
+import assert from 'node:assert';
+import type { Run } from './allocator.ts';
+import type { Extent } from './journal-record.ts';
+import { type PlacedWrite, POOL_BLOCK_BYTES } from './medium/medium.ts';
+import type { TablePage } from './table-page.ts';
+import type { Views, VlunNode } from './views.ts';
+
+/** A run of blocks of one VLUN and what becomes of it: an extent without a place yet. */
+export interface Piece extends Extent {
+  /** The bytes to store; absent for pieces that store none. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** A change of blocks, complete as one. */
+export interface Intent {
+  /** The VLUN written to; undefined for the background. */
+  readonly node: VlunNode | undefined;
+  /**
+   * The pieces, in the order in which they are applied. Pieces of other VLUNs are patches of trackers; they
+   * fall away when the tracking has ended meanwhile (P12).
+   */
+  readonly pieces: readonly Piece[];
+  readonly dataBytes: number;
+  /** All of it is one record, however large. */
+  readonly atomic: boolean;
+  /** It found no room once already. */
+  retried: boolean;
+  /** Called once: undefined when the change stands. */
+  done(error: unknown): void;
+}
+
+interface DataExtent extends Extent {
+  readonly bytes: Uint8Array | undefined;
+}
+
+interface PendingRecord {
+  readonly extents: readonly Extent[];
+  readonly sums: readonly number[];
+  sequence: number;
+}
+
+export class PlacedIntent {
+  readonly intent: Intent;
+  readonly pieces: readonly Piece[];
+  readonly dataBlocks: number;
+  finished = false;
+  records: PendingRecord[] = [];
+  #extents: readonly DataExtent[];
+  #sums: number[] = [];
+
+  constructor(intent: Intent, pieces: readonly Piece[]) {
+    this.intent = intent;
+    this.pieces = pieces;
+    this.#extents = pieces;
+    let blocks = 0;
+    for (const piece of pieces) if (piece.bytes !== undefined) blocks += piece.blocks;
+    this.dataBlocks = blocks;
+  }
+
+  /** Tells the command how it ended, and takes it out of the batch. */
+  finish(error: unknown): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.intent.done(error);
+  }
+
+  /** Takes it out of the batch without telling: it comes again. */
+  setAside(): void {
+    this.finished = true;
+  }
+
+  /** Gives every block with data its place; a piece is cut where a run ends. */
+  place(runs: readonly Run[]): void {
+    new RunCursor(runs).place(this);
+  }
+
+  setExtents(extents: readonly DataExtent[]): void {
+    this.#extents = extents;
+  }
+
+  sum(checksum: (bytes: Uint8Array) => number): void {
+    const sums: number[] = [];
+    for (const { bytes } of this.#extents) {
+      if (bytes === undefined) continue;
+      if (bytes.byteLength === POOL_BLOCK_BYTES) {
+        sums.push(checksum(bytes));
+        continue;
+      }
+      for (let at = 0; at < bytes.byteLength; at += POOL_BLOCK_BYTES) {
+        sums.push(checksum(bytes.subarray(at, at + POOL_BLOCK_BYTES)));
+      }
+    }
+    this.#sums = sums;
+  }
+
+  writes(): PlacedWrite[] {
+    const writes: PlacedWrite[] = [];
+    this.pushWrites(writes);
+    return writes;
+  }
+
+  pushWrites(writes: PlacedWrite[]): void {
+    for (const { place, bytes } of this.#extents) if (bytes !== undefined) writes.push({ place, bytes });
+  }
+
+  eachRun(visit: (place: number, blocks: number) => void): void {
+    for (const { place, blocks, bytes } of this.#extents) if (bytes !== undefined) visit(place, blocks);
+  }
+
+  /** Cuts the change into records of a bounded size; the bytes they take in the journal. */
+  recordBytes(dataBytesMax: number, measure: (extentCount: number, sumCount: number) => number): number {
+    const blocksMax = this.intent.atomic ? Number.POSITIVE_INFINITY : dataBytesMax / POOL_BLOCK_BYTES;
+    this.records =
+      this.dataBlocks <= blocksMax
+        ? [{ extents: this.#extents, sums: this.#sums, sequence: 0 }]
+        : cutIntoRecords(this.#extents, { sums: this.#sums, blocksMax });
+    let bytes = 0;
+    for (const { extents, sums } of this.records) bytes += measure(extents.length, sums.length);
+    return bytes;
+  }
+}
+
+function cutIntoRecords(
+  extents: readonly DataExtent[],
+  cut: { readonly sums: readonly number[]; readonly blocksMax: number },
+): PendingRecord[] {
+  const records: PendingRecord[] = [];
+  let open: Extent[] = [];
+  let blocks = 0;
+  let sumAt = 0;
+  const close = (): void => {
+    if (open.length > 0)
+      records.push({ extents: open, sums: cut.sums.slice(sumAt, sumAt + blocks), sequence: 0 });
+    sumAt += blocks;
+    open = [];
+    blocks = 0;
+  };
+  for (const extent of extents) {
+    let rest: DataExtent = extent;
+    while (rest.bytes !== undefined && blocks + rest.blocks > cut.blocksMax) {
+      const fits = cut.blocksMax - blocks;
+      if (fits > 0) open.push({ ...rest, blocks: fits });
+      blocks += fits;
+      rest = { ...rest, block: rest.block + fits, blocks: rest.blocks - fits, place: rest.place + fits };
+      close();
+    }
+    open.push(rest);
+    if (rest.bytes !== undefined) blocks += rest.blocks;
+  }
+  close();
+  return records;
+}
+
+/** Hands out runs in order. */
+class RunCursor {
+  readonly #runs: readonly Run[];
+  #at = 0;
+  #used = 0;
+
+  constructor(runs: readonly Run[]) {
+    this.#runs = runs;
+  }
+
+  place(placed: PlacedIntent): void {
+    const extents: DataExtent[] = [];
+    for (const piece of placed.pieces) {
+      if (piece.bytes === undefined) extents.push(piece);
+      else this.#placePiece(piece, piece.bytes, extents);
+    }
+    placed.setExtents(extents);
+  }
+
+  #placePiece(piece: Piece, bytes: Uint8Array, extents: DataExtent[]): void {
+    for (let placed = 0; placed < piece.blocks; ) {
+      const run = this.#runs[this.#at];
+      assert(run, 'the allocator gave as many blocks as were asked for');
+      const blocks = Math.min(piece.blocks - placed, run.blocks - this.#used);
+      extents.push({
+        kind: piece.kind,
+        vlun: piece.vlun,
+        block: piece.block + placed,
+        blocks,
+        place: run.place + this.#used,
+        bytes:
+          blocks === piece.blocks
+            ? bytes
+            : bytes.subarray(placed * POOL_BLOCK_BYTES, (placed + blocks) * POOL_BLOCK_BYTES),
+      });
+      placed += blocks;
+      this.#used += blocks;
+      if (this.#used === run.blocks) {
+        this.#at += 1;
+        this.#used = 0;
+      }
+    }
+  }
+}
+
+export class Batch {
+  placed: PlacedIntent[] = [];
+  dataBytes = 0;
+  readonly pins = new Set<TablePage>();
+  pinned = false;
+
+  add(intent: Intent, views: Views): void {
+    this.dataBytes += intent.dataBytes;
+    this.placed.push(new PlacedIntent(intent, stillTracked(intent, views)));
+  }
+
+  removeFinished(): void {
+    if (this.placed.some(({ finished }) => finished))
+      this.placed = this.placed.filter((one) => !one.finished);
+  }
+
+  dataBlocks(): number {
+    let blocks = 0;
+    for (const { dataBlocks } of this.placed) blocks += dataBlocks;
+    return blocks;
+  }
+
+  place(runs: readonly Run[]): this {
+    const cursor = new RunCursor(runs);
+    for (const placed of this.placed) cursor.place(placed);
+    return this;
+  }
+
+  sum(checksum: (bytes: Uint8Array) => number): void {
+    for (const placed of this.placed) placed.sum(checksum);
+  }
+
+  writes(): PlacedWrite[] {
+    const writes: PlacedWrite[] = [];
+    for (const placed of this.placed) placed.pushWrites(writes);
+    return writes;
+  }
+}
+
+/** Patches of VLUNs that no longer track the one written to fall away. */
+function stillTracked(intent: Intent, views: Views): readonly Piece[] {
+  const { node, pieces } = intent;
+  if (node === undefined || pieces.every(({ vlun }) => vlun === node.id)) return pieces;
+  return pieces.filter(({ vlun }) => {
+    const other = views.node(vlun);
+    return other !== undefined && (other === node || node.below.includes(other));
+  });
+}

@@ -1,0 +1,410 @@
+/**
+ * The one pipeline through which everything changes. Intents gather during a turn of the loop; a drain takes what
+ * is there, up to a bound of bytes, as one batch:
+ *
+ *   make resident the table pages the batch changes → allocate → one data write of all runs → one journal append
+ *   of all records → apply them in order → complete the intents
+ *
+ * From end to end that is synchronous where the medium is; while one batch is under way the next one gathers.
+ * Nothing else changes tables, allocator or catalogue. So "the image is the VLUN's live image at that place of the
+ * journal" holds by construction: a structural verb is a boundary, a batch of its own.
+ *
+ * A data write that fails costs the commands it belonged to: their places are abandoned, the others go on.
+ * A failed append fails the pool, and so does every fault of our own from then on: nothing is acknowledged.
+ */
+import assert from 'node:assert';
+import { StoreError } from '../lun/errors.ts';
+import type { MaybePromise } from '../lun/units.ts';
+import type { Allocator } from './allocator.ts';
+import type { Applier } from './apply.ts';
+import { Batch, type Intent, type PlacedIntent } from './batch.ts';
+import { type RecordEncoder, writeRecordBytes } from './journal-record.ts';
+import type { DataSpace, JournalSpace } from './medium/medium.ts';
+import type { Views, VlunNode } from './views.ts';
+
+export interface CommitterOptions {
+  readonly data: DataSpace;
+  readonly journal: JournalSpace;
+  readonly allocator: Allocator;
+  readonly applier: Applier;
+  readonly views: Views;
+  readonly encoder: RecordEncoder;
+  readonly checksum: (bytes: Uint8Array) => number;
+  readonly defer: (run: () => void) => void;
+  readonly batchBytes: number;
+  readonly recordBytes: number;
+  /** Told after each batch how many bytes of data it stored. */
+  readonly onBatch: (dataBytes: number) => void;
+  /** Makes freed places allocatable; undefined: there are none to wait for. */
+  readonly makeRoom: () => Promise<void> | undefined;
+  readonly onFull: (node: VlunNode) => void;
+  /** The pool cannot go on. */
+  readonly onFailure: (why: string, cause: unknown) => void;
+}
+
+interface Boundary {
+  readonly run: () => MaybePromise<void>;
+  readonly reject: (cause: unknown) => void;
+}
+
+type Item = Intent | Boundary;
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #encoder: RecordEncoder;
+  #queue: Item[] = [];
+  #head = 0;
+  #scheduled = false;
+  #busy = false;
+  #starved = 0;
+  #failure: StoreError | undefined;
+  /** The last record that stands in the journal and in the tables. */
+  #sequence: number;
+  readonly #whenIdle: Array<() => void> = [];
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#encoder = options.encoder;
+    this.#sequence = options.encoder.sequence;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Checksum of the last record; the next one names it as its predecessor. */
+  get previous(): number {
+    return this.#encoder.previous;
+  }
+
+  /** Takes a change of blocks; `intent.done` is called once, when it stands or has failed. */
+  submit(intent: Intent): void {
+    this.#push(intent);
+  }
+
+  /** Runs `run` alone, after everything submitted before and before everything submitted after. */
+  atBoundary<T>(run: () => MaybePromise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const runAndTell = (): MaybePromise<void> => {
+        const result = run();
+        if (result instanceof Promise) return result.then(resolve);
+        resolve(result);
+        return undefined;
+      };
+      this.#push({ run: runAndTell, reject });
+    });
+  }
+
+  /** Inside a boundary: one record of its own. Its sequence, once it stands in the journal. */
+  appendAlone(encode: (encoder: RecordEncoder) => number): MaybePromise<number> {
+    const sequence = encode(this.#encoder);
+    const appended = this.#appendEncoded();
+    if (!(appended instanceof Promise)) {
+      this.#sequence = sequence;
+      return sequence;
+    }
+    return appended.then(() => {
+      this.#sequence = sequence;
+      return sequence;
+    });
+  }
+
+  /** Completes when nothing is queued or under way. */
+  idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** From now on everything is refused with this error, what is queued included. */
+  fail(failure: StoreError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    const queue = this.#queue.slice(this.#head);
+    this.#queue = [];
+    this.#head = 0;
+    for (const item of queue) this.#refuse(item, failure);
+    this.#tellIdle();
+  }
+
+  #refuse(item: Item, failure: StoreError): void {
+    if ('reject' in item) item.reject(failure);
+    else item.done(failure);
+  }
+
+  #push(item: Item): void {
+    if (this.#failure !== undefined) {
+      this.#refuse(item, this.#failure);
+      return;
+    }
+    this.#queue.push(item);
+    if (this.#scheduled || this.#busy) return;
+    this.#scheduled = true;
+    this.#options.defer(() => {
+      this.#scheduled = false;
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    while (!this.#busy && this.#head < this.#queue.length) {
+      const step = this.#step();
+      if (step === undefined) continue;
+      this.#busy = true;
+      void step.then(() => {
+        this.#busy = false;
+        this.#drain();
+      });
+    }
+    if (this.#isIdle()) this.#tellIdle();
+  }
+
+  /** One batch or one boundary. Never throws or rejects. */
+  #step(): Promise<void> | undefined {
+    const first = this.#queue[this.#head] as Item;
+    const batch = 'reject' in first ? undefined : this.#takeBatch();
+    try {
+      const done = batch === undefined ? this.#runBoundary(first as Boundary) : this.#prepare(batch);
+      if (!(done instanceof Promise)) return undefined;
+      return done.catch((cause: unknown) => this.#broken(batch, cause));
+    } catch (cause) {
+      this.#broken(batch, cause);
+      return undefined;
+    }
+  }
+
+  #broken(batch: Batch | undefined, cause: unknown): void {
+    this.#options.onFailure('a change could not be completed', cause);
+    assert(this.#failure, 'the pool that failed has told its pipeline');
+    for (const placed of batch?.placed ?? []) placed.finish(this.#failure);
+  }
+
+  #runBoundary(boundary: Boundary): MaybePromise<void> {
+    this.#advance();
+    try {
+      const done = boundary.run();
+      return done instanceof Promise ? done.catch((cause: unknown) => boundary.reject(cause)) : undefined;
+    } catch (cause) {
+      boundary.reject(cause);
+      return undefined;
+    }
+  }
+
+  #advance(): void {
+    this.#head += 1;
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 4096) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #takeBatch(): Batch {
+    const batch = new Batch();
+    while (this.#head < this.#queue.length) {
+      const item = this.#queue[this.#head] as Item;
+      if ('reject' in item) break;
+      if (batch.placed.length > 0 && batch.dataBytes + item.dataBytes > this.#options.batchBytes) break;
+      this.#advance();
+      if (item.node?.gone === true) {
+        item.done(new StoreError('CLOSED', 'The unit was deleted.'));
+        continue;
+      }
+      batch.add(item, this.#options.views);
+    }
+    return batch;
+  }
+
+  #prepare(batch: Batch): MaybePromise<void> {
+    for (let i = 0; i < batch.placed.length; i += 1) {
+      const placed = batch.placed[i] as PlacedIntent;
+      try {
+        const ready = this.#options.applier.prepare(placed.pieces, batch.pins);
+        if (ready instanceof Promise) return this.#prepareLater(batch, { from: i, ready });
+      } catch (cause) {
+        placed.finish(cause);
+      }
+    }
+    batch.removeFinished();
+    return this.#allocate(batch);
+  }
+
+  async #prepareLater(batch: Batch, first: { from: number; ready: Promise<void> }): Promise<void> {
+    const { applier } = this.#options;
+    for (const placed of batch.placed.slice(0, first.from)) {
+      if (!placed.finished) applier.pin(placed.pieces, batch.pins);
+    }
+    let { ready }: { ready: MaybePromise<void> } = first;
+    for (const placed of batch.placed.slice(first.from)) {
+      try {
+        await ready;
+        await applier.prepare(placed.pieces, batch.pins);
+        applier.pin(placed.pieces, batch.pins);
+      } catch (cause) {
+        placed.finish(cause);
+      }
+      ready = undefined;
+    }
+    batch.removeFinished();
+    return this.#allocate(batch);
+  }
+
+  #allocate(batch: Batch): MaybePromise<void> {
+    const blocks = batch.dataBlocks();
+    if (blocks === 0) return this.#store(batch);
+    try {
+      const runs = this.#options.allocator.allocate(blocks);
+      if (runs instanceof Promise) {
+        this.#pinAll(batch);
+        return runs.then(
+          (found) => this.#store(batch.place(found)),
+          () => this.#allocateEach(batch),
+        );
+      }
+      return this.#store(batch.place(runs));
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) throw cause;
+      this.#pinAll(batch);
+      return this.#allocateEach(batch);
+    }
+  }
+
+  /** There is not room for all of them: those that fit go on. */
+  async #allocateEach(batch: Batch): Promise<void> {
+    for (const placed of batch.placed) {
+      try {
+        if (placed.dataBlocks > 0) placed.place(await this.#options.allocator.allocate(placed.dataBlocks));
+      } catch (cause) {
+        if (!(cause instanceof StoreError)) throw cause;
+        this.#starve(placed, cause);
+      }
+    }
+    batch.removeFinished();
+    return this.#store(batch);
+  }
+
+  /** No room: what waits to be freed is made free, once; then the command fails. */
+  #starve(placed: PlacedIntent, cause: StoreError): void {
+    const { intent } = placed;
+    const room = cause.code === 'NO_SPACE' && !intent.retried ? this.#options.makeRoom() : undefined;
+    if (room === undefined) {
+      if (cause.code === 'NO_SPACE' && intent.node !== undefined) this.#options.onFull(intent.node);
+      placed.finish(cause);
+      return;
+    }
+    intent.retried = true;
+    placed.setAside();
+    this.#starved += 1;
+    const again = (): void => {
+      this.#starved -= 1;
+      this.#push(intent);
+    };
+    void room.then(again, again);
+  }
+
+  #store(batch: Batch): MaybePromise<void> {
+    batch.sum(this.#options.checksum);
+    const writes = batch.writes();
+    if (writes.length === 0) return this.#append(batch, 0);
+    try {
+      const stored = this.#options.data.write(writes);
+      if (!(stored instanceof Promise)) return this.#append(batch, 0);
+      this.#pinAll(batch);
+      return stored.then(
+        () => this.#append(batch, 0),
+        () => this.#storeEach(batch),
+      );
+    } catch {
+      this.#pinAll(batch);
+      return this.#storeEach(batch);
+    }
+  }
+
+  /** The write of all of them failed: each is stored alone, and those that fail give their places back. */
+  async #storeEach(batch: Batch): Promise<void> {
+    for (const placed of batch.placed) {
+      try {
+        const writes = placed.writes();
+        if (writes.length > 0) await this.#options.data.write(writes);
+      } catch (cause) {
+        placed.eachRun((place, blocks) => this.#options.allocator.abandon(place, blocks));
+        placed.finish(cause);
+      }
+    }
+    batch.removeFinished();
+    return this.#append(batch, 0);
+  }
+
+  /** Encodes the records from this intent on, in as few appends as they fit into. */
+  #append(batch: Batch, from: number): MaybePromise<void> {
+    const { appendBytesMax } = this.#options.journal;
+    for (let i = from; i < batch.placed.length; i += 1) {
+      const placed = batch.placed[i] as PlacedIntent;
+      const bytes = placed.recordBytes(this.#options.recordBytes, writeRecordBytes);
+      if (this.#encoder.byteLength > 0 && this.#encoder.byteLength + bytes > appendBytesMax) {
+        const appended = this.#appendEncoded();
+        if (appended instanceof Promise) {
+          this.#pinAll(batch);
+          return appended.then(() => this.#append(batch, i));
+        }
+      }
+      for (const record of placed.records) record.sequence = this.#encoder.write(record.extents, record.sums);
+    }
+    const appended = this.#encoder.byteLength === 0 ? undefined : this.#appendEncoded();
+    if (!(appended instanceof Promise)) return this.#apply(batch);
+    this.#pinAll(batch);
+    return appended.then(() => this.#apply(batch));
+  }
+
+  #appendEncoded(): MaybePromise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      const appended = this.#options.journal.append(this.#encoder.bytes());
+      if (!(appended instanceof Promise)) {
+        this.#encoder.clear();
+        return undefined;
+      }
+      return appended.then(
+        () => this.#encoder.clear(),
+        (cause: unknown) => this.#appendFailed(cause),
+      );
+    } catch (cause) {
+      return this.#appendFailed(cause);
+    }
+  }
+
+  #appendFailed(cause: unknown): never {
+    this.#options.onFailure('the journal could not be written', cause);
+    throw cause;
+  }
+
+  #apply(batch: Batch): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    for (const placed of batch.placed) {
+      for (const { sequence, extents, sums } of placed.records) {
+        this.#options.applier.apply(sequence, extents, sums);
+        this.#sequence = sequence;
+      }
+    }
+    if (batch.pins.size > 0) this.#options.applier.unpin(batch.pins);
+    this.#options.onBatch(batch.dataBytes);
+    for (const placed of batch.placed) placed.finish(undefined);
+  }
+
+  /** Something takes time: what is resident now must still be so when the batch is applied. */
+  #pinAll(batch: Batch): void {
+    if (batch.pinned) return;
+    batch.pinned = true;
+    for (const placed of batch.placed) this.#options.applier.pin(placed.pieces, batch.pins);
+  }
+
+  #isIdle(): boolean {
+    return !this.#busy && this.#head >= this.#queue.length && this.#starved === 0;
+  }
+
+  #tellIdle(): void {
+    if (!this.#isIdle() && this.#failure === undefined) return;
+    for (const tell of this.#whenIdle.splice(0)) tell();
+  }
+}

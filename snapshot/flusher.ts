@@ -1,0 +1,151 @@
+/**
+ * Group flush. A flush makes data and journal durable in parallel; when both have succeeded, everything that stood in
+ * the journal when it began is durable, and a mark that says so is appended. The mark itself becomes durable with
+ * the next flush; only then may places freed before it be used again (free.ts).
+ *
+ * A caller waits for a flush begun after its call; all who call while one is running share the next. By itself the
+ * pool flushes some time after the first change, or after some amount of data, so that this is the most that a
+ * power loss can take. A failed flush proves nothing ever again: the pool fails.
+ */
+import type { MaybePromise } from '../lun/units.ts';
+import type { Committer } from './committer.ts';
+import type { FreedPlaces } from './free.ts';
+import type { DataSpace, JournalSpace } from './medium/medium.ts';
+
+export interface FlusherOptions {
+  readonly data: DataSpace;
+  readonly journal: JournalSpace;
+  readonly committer: Committer;
+  readonly freed: FreedPlaces;
+  readonly after: (ms: number, run: () => void) => () => void;
+  readonly intervalMs: number;
+  readonly bytesMax: number;
+  readonly onFailure: (why: string, cause: unknown) => void;
+}
+
+export class Flusher {
+  readonly #options: FlusherOptions;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** The last record that is more than a mark. */
+  #dirtySequence: number;
+  #durableSequence: number;
+  /** What the last mark appended says is durable. */
+  #markedSequence: number;
+  #durableMark: number;
+  #marking: Promise<void> | undefined;
+  #dirtyBytes = 0;
+  #cancelTimer: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+    this.#dirtySequence = options.committer.sequence;
+    this.#durableSequence = options.committer.sequence;
+    this.#markedSequence = options.committer.sequence;
+    this.#durableMark = options.committer.sequence;
+  }
+
+  /** Records were appended and applied. */
+  wrote(dataBytes: number): void {
+    this.#dirtySequence = this.#options.committer.sequence;
+    this.#dirtyBytes += dataBytes;
+    if (this.#dirtyBytes >= this.#options.bytesMax) {
+      this.#dirtyBytes = 0;
+      this.#request().catch(reported);
+    }
+    if (this.#cancelTimer === undefined) this.#arm();
+  }
+
+  /** Everything that stands in the journal now is durable when it completes. */
+  flush(): MaybePromise<void> {
+    return this.#durableSequence >= this.#dirtySequence ? undefined : this.#request();
+  }
+
+  /** Makes places that wait to be freed allocatable; undefined when none do. */
+  makeRoom(): Promise<void> | undefined {
+    return this.#options.freed.waiting ? this.#makeRoom() : undefined;
+  }
+
+  /** No flush begins by itself any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+  }
+
+  async #makeRoom(): Promise<void> {
+    await this.#request();
+    await this.#marking;
+    await this.#request();
+    await new Promise<void>((resolve) => this.#options.freed.whenSettled(resolve));
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#cancelTimer = this.#options.after(this.#options.intervalMs, () => {
+      this.#cancelTimer = undefined;
+      const dirty = this.#dirtySequence > this.#durableSequence;
+      if (!dirty && !this.#options.freed.waiting) return;
+      this.#request().then(() => this.#armWhileWaiting(), reported);
+    });
+  }
+
+  /** Freed places wait for one more flush, even when nothing is written any more. */
+  #armWhileWaiting(): void {
+    if (this.#cancelTimer === undefined && this.#options.freed.waiting) this.#arm();
+  }
+
+  #request(): Promise<void> {
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+    return this.#next;
+  }
+
+  #start(): Promise<void> {
+    const running = this.#flushOnce();
+    this.#running = running;
+    const ended = (): void => {
+      if (this.#running === running) this.#running = undefined;
+    };
+    running.then(ended, ended);
+    return running;
+  }
+
+  async #flushOnce(): Promise<void> {
+    const { committer, freed, data, journal } = this.#options;
+    const { sequence } = committer;
+    const marked = this.#markedSequence;
+    freed.closeBatch();
+    this.#dirtyBytes = 0;
+    try {
+      await Promise.all([data.flush(), journal.flush()]);
+    } catch (cause) {
+      this.#options.onFailure('a flush failed', cause);
+      throw cause;
+    }
+    this.#durableSequence = Math.max(this.#durableSequence, sequence);
+    if (marked > this.#durableMark) {
+      this.#durableMark = marked;
+      freed.durable(marked);
+    }
+    if (sequence > marked && this.#dirtySequence > marked) this.#mark(sequence);
+  }
+
+  #mark(sequence: number): void {
+    const { committer } = this.#options;
+    this.#marking = committer
+      .atBoundary(() => committer.appendAlone((encoder) => encoder.mark(sequence)))
+      .then(() => {
+        this.#markedSequence = Math.max(this.#markedSequence, sequence);
+      }, reported);
+  }
+}
+
+/** The failure was reported to the pool where it arose; whoever waits for this one is told by it. */
+function reported(): undefined {
+  return undefined;
+}

@@ -1,0 +1,119 @@
+/**
+ * The way of a freed place back to the allocator (SYSTEM.md §6, free). A place may be given away again only when
+ *  1. the record that freed it is durable, and a flush mark at or after it is durable too (or a checkpoint that
+ *     covers it): before that, recovery might check an older record against the new bytes in the place;
+ *  2. every command that may have resolved to it has ended;
+ *  3. the discard, where one is made, has completed: a late one would destroy acknowledged data.
+ *
+ * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it.
+ */
+import type { Allocator } from './allocator.ts';
+import type { DataSpace } from './medium/medium.ts';
+import type { ReaderEpochs } from './reader-epochs.ts';
+
+export interface FreedPlacesOptions {
+  readonly allocator: Allocator;
+  readonly data: DataSpace;
+  readonly epochs: ReaderEpochs;
+  /** Runs at least this long are discarded on the medium. */
+  readonly discardBlocksMin: number;
+  /** A discard failed: the run is allocatable all the same, unless the pool fails. */
+  readonly onDiscardFailed: (cause: unknown) => void;
+}
+
+/** Runs as pairs of place and blocks. */
+interface Batch {
+  /** The last record that freed one of them. */
+  sequence: number;
+  runs: number[];
+}
+
+export class FreedPlaces {
+  readonly #options: FreedPlacesOptions;
+  #open: Batch = { sequence: 0, runs: [] };
+  readonly #closed: Batch[] = [];
+  #settling = 0;
+  readonly #whenSettled: Array<() => void> = [];
+
+  constructor(options: FreedPlacesOptions) {
+    this.#options = options;
+  }
+
+  /** Frees exist that a durable mark would bring back. */
+  get waiting(): boolean {
+    return this.#open.runs.length > 0 || this.#closed.length > 0;
+  }
+
+  /** The place lost its entry through the record of this sequence; it is busy in the allocator. */
+  add(place: number, sequence: number): void {
+    const { runs } = this.#open;
+    this.#open.sequence = sequence;
+    const last = runs.length - 2;
+    if (last >= 0 && (runs[last] as number) + (runs[last + 1] as number) === place) {
+      runs[last + 1] = (runs[last + 1] as number) + 1;
+    } else {
+      runs.push(place, 1);
+    }
+  }
+
+  /** A flush begins: what is freed from now on belongs to a later one. */
+  closeBatch(): void {
+    if (this.#open.runs.length === 0) return;
+    this.#closed.push(this.#open);
+    this.#open = { sequence: 0, runs: [] };
+  }
+
+  /** Every record up to this sequence is durable, and so is a mark or checkpoint that says so. */
+  durable(sequence: number): void {
+    while (this.#closed[0] !== undefined && this.#closed[0].sequence <= sequence) {
+      const batch = this.#closed.shift() as Batch;
+      this.#settling += 1;
+      this.#options.epochs.whenQuiet(() => this.#settle(batch));
+    }
+  }
+
+  /** After an opening, when the checkpoint that covers the replay is durable: nothing runs, all may go. */
+  settleAll(): void {
+    this.closeBatch();
+    this.durable(Number.POSITIVE_INFINITY);
+  }
+
+  /** Calls `run` when everything that is on its way by now has become allocatable. */
+  whenSettled(run: () => void): void {
+    if (this.#settling === 0) run();
+    else this.#whenSettled.push(run);
+  }
+
+  #settle(batch: Batch): void {
+    const { runs } = batch;
+    const discards: Array<Promise<void>> = [];
+    for (let at = 0; at < runs.length; at += 2) {
+      const place = runs[at] as number;
+      const blocks = runs[at + 1] as number;
+      const discarded = this.#discard(place, blocks);
+      if (discarded === undefined) this.#options.allocator.abandon(place, blocks);
+      else discards.push(discarded.then(() => this.#options.allocator.abandon(place, blocks)));
+    }
+    if (discards.length === 0) this.#settled();
+    else void Promise.all(discards).then(() => this.#settled());
+  }
+
+  /** Undefined when done at once. Never fails: a run that could not be discarded is merely not given back. */
+  #discard(place: number, blocks: number): Promise<void> | undefined {
+    if (blocks < this.#options.discardBlocksMin) return undefined;
+    try {
+      const discarded = this.#options.data.discard(place, blocks);
+      if (!(discarded instanceof Promise)) return undefined;
+      return discarded.catch(this.#options.onDiscardFailed);
+    } catch (cause) {
+      this.#options.onDiscardFailed(cause);
+      return undefined;
+    }
+  }
+
+  #settled(): void {
+    this.#settling -= 1;
+    if (this.#settling > 0) return;
+    for (const run of this.#whenSettled.splice(0)) run();
+  }
+}

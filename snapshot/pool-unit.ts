@@ -1,0 +1,96 @@
+/**
+ * A VLUN or a snapshot as a logical unit: identity, blocks, properties, facts, and small values that survive
+ * restarts, which are documents of the pool.
+ */
+import type { BlockDevice } from '../lun/block-device.ts';
+import type { LogicalUnit, UnitFact, UnitIdentity, UnitState } from '../lun/logical-unit.ts';
+import type { MaybePromise } from '../lun/units.ts';
+
+/** Documents of this prefix belong to the units; the rest to whoever names them. */
+export const UNIT_DOCUMENT_PREFIX = 'unit/';
+
+/** What a unit is at the moment; a VLUN's may change. */
+export interface UnitProperties {
+  readonly readOnly: boolean;
+  readonly removable: boolean;
+  readonly writeCache: boolean;
+}
+
+export interface PoolUnitOptions {
+  readonly identity: UnitIdentity;
+  readonly device: BlockDevice;
+  readonly properties: () => UnitProperties;
+  readonly state: UnitState;
+}
+
+export class PoolUnit implements LogicalUnit {
+  readonly identity: UnitIdentity;
+  readonly device: BlockDevice;
+  readonly state: UnitState;
+  readonly thin = true;
+  readonly #properties: () => UnitProperties;
+  readonly #listeners = new Set<(fact: UnitFact) => void>();
+
+  constructor(options: PoolUnitOptions) {
+    this.identity = options.identity;
+    this.device = options.device;
+    this.state = options.state;
+    this.#properties = options.properties;
+  }
+
+  get readOnly(): boolean {
+    return this.#properties().readOnly;
+  }
+
+  get removable(): boolean {
+    return this.#properties().removable;
+  }
+
+  get writeCache(): boolean {
+    return this.#properties().writeCache;
+  }
+
+  onFact(listener: (fact: UnitFact) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  tell(fact: UnitFact): void {
+    for (const listener of [...this.#listeners]) listener(fact);
+  }
+}
+
+export interface UnitDocumentsOptions {
+  /** `vlun/7` or `snapshot/3`: never another unit's. */
+  readonly owner: string;
+  readonly get: (name: string) => unknown;
+  readonly put: (changes: Readonly<Record<string, unknown>>) => Promise<void>;
+}
+
+/** The prefix of the documents of one unit. */
+export function unitDocuments(owner: string): string {
+  return `${UNIT_DOCUMENT_PREFIX}${owner}/`;
+}
+
+/** Values of a unit, kept as base64 in documents. */
+export class UnitDocuments implements UnitState {
+  readonly #options: UnitDocumentsOptions;
+
+  constructor(options: UnitDocumentsOptions) {
+    this.#options = options;
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const value = this.#options.get(this.#nameOf(key));
+    return typeof value === 'string' ? new Uint8Array(Buffer.from(value, 'base64')) : undefined;
+  }
+
+  put(key: string, value: Uint8Array | undefined): MaybePromise<void> {
+    const stored = value === undefined ? undefined : Buffer.from(value).toString('base64');
+    return this.#options.put({ [this.#nameOf(key)]: stored });
+  }
+
+  #nameOf(key: string): string {
+    return unitDocuments(this.#options.owner) + key;
+  }
+}

@@ -1,0 +1,50 @@
+/** What an operator may ask for: names, sizes and documents, refused here with the words the operator reads. */
+import { OperatorError } from '../lun/errors.ts';
+import type { Draft, SnapshotObject, VlunObject } from './catalogue.ts';
+import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const DOCUMENT_NAME_BYTES_MAX = 60;
+
+export function checkName(name: string, what: 'VLUN' | 'snapshot'): void {
+  if (NAME.test(name)) return;
+  throw new OperatorError('bad-name', `A ${what} is named with 1 to 64 of A–Z a–z 0–9 . _ -, not '${name}'.`);
+}
+
+export function checkSize(sizeBytes: number, blockBytes: number): void {
+  if (Number.isSafeInteger(sizeBytes) && sizeBytes > 0 && sizeBytes % blockBytes === 0) return;
+  throw new OperatorError(
+    'bad-size',
+    `The size has to be a multiple of ${blockBytes} bytes, at least one block.`,
+  );
+}
+
+/** Refuses what cannot be stored, and documents that belong to units. */
+export function checkDocuments(documents: Readonly<Record<string, unknown>> | undefined): void {
+  for (const name of Object.keys(documents ?? {})) {
+    const bytes = Buffer.byteLength(name);
+    if (bytes > 0 && bytes <= DOCUMENT_NAME_BYTES_MAX && !name.startsWith(UNIT_DOCUMENT_PREFIX)) continue;
+    throw new OperatorError('bad-document', `A document is named with 1 to 60 bytes, not '${name}'.`);
+  }
+}
+
+export function vlunNamed(draft: Draft, name: string): VlunObject {
+  const vlun = draft.vlunNamed(name);
+  if (vlun === undefined) throw new OperatorError('not-found', `There is no VLUN '${name}'.`);
+  return vlun;
+}
+
+export function snapshotNamed(draft: Draft, vlun: VlunObject, name: string): SnapshotObject {
+  const snapshot = draft.snapshotNamed(vlun.id, name);
+  if (snapshot === undefined) {
+    throw new OperatorError('not-found', `There is no snapshot '${vlun.name}@${name}'.`);
+  }
+  return snapshot;
+}
+
+/** The name of a VLUN to be made: well formed and not taken. */
+export function newVlunName(draft: Draft, name: string): void {
+  checkName(name, 'VLUN');
+  if (draft.vlunNamed(name) !== undefined)
+    throw new OperatorError('exists', `There is a VLUN '${name}' already.`);
+}

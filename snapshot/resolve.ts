@@ -1,0 +1,173 @@
+/**
+ * From a page of a view to the places it is read from. A view of one layer reads straight from that image's table
+ * page. With more layers the first entry found wins; the merged page is kept, so that depth costs nothing once a
+ * page is warm. The tables' summaries say which layers need not be loaded.
+ *
+ * A merged page is built only from a state that is whole: no apply may have touched the page between the
+ * loading of its layers and the merging. `changes` counts the applies of a page (by its number modulo a power of
+ * two), and a build that was overtaken begins again. Applying a record updates the merged pages in place.
+ *
+ * Kept pages are bounded by bytes, the least recently used going first.
+ */
+import type { MaybePromise } from '../lun/units.ts';
+import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import type { TableStore } from './table-store.ts';
+import type { ResolvedPage, View } from './views.ts';
+
+/** Places (below FIRST_DATA_PLACE: zeroes) and sums of the 256 blocks of a page. */
+export interface PageContent {
+  readonly places: Float64Array;
+  readonly sums: Uint32Array;
+}
+
+/** Views with at most this many layers do not keep pages of which one layer alone has entries. */
+const SHALLOW_LAYERS = 4;
+const RESOLVED_PAGE_BYTES = PAGE_BLOCKS * 12 + 200;
+const EMPTY_PAGE_BYTES = 150;
+const CHANGE_COUNTERS = 4096;
+
+export class Resolver {
+  readonly #tables: TableStore;
+  readonly #bytesMax: number;
+  readonly #changes = new Uint32Array(CHANGE_COUNTERS);
+  #newest: ResolvedPage | undefined;
+  #oldest: ResolvedPage | undefined;
+  #bytes = 0;
+
+  constructor(tables: TableStore, options: { readonly bytesMax: number }) {
+    this.#tables = tables;
+    this.#bytesMax = options.bytesMax;
+  }
+
+  get residentBytes(): number {
+    return this.#bytes;
+  }
+
+  /** What the view reads on this page; undefined: zeroes only. To be used before the loop turns. */
+  page(view: View, page: number): MaybePromise<PageContent | undefined> {
+    const { layers } = view;
+    if (layers.length === 1) return this.#tables.page(layers[0] as number, page);
+    const kept = view.resolved.get(page);
+    if (kept !== undefined) {
+      this.#touch(kept);
+      return kept.content;
+    }
+    return layers.length <= SHALLOW_LAYERS ? this.#shallow(view, page) : this.#build(view, page);
+  }
+
+  /** A record changed this block for the view; every view it changed for is told. */
+  changed(view: View, block: number, entry: { readonly place: number; readonly sum: number }): void {
+    if (view.resolved.size === 0) return;
+    const kept = view.resolved.get(Math.floor(block / PAGE_BLOCKS));
+    if (kept === undefined) return;
+    if (kept.content === undefined) {
+      this.#drop(kept);
+      return;
+    }
+    kept.content.places[block % PAGE_BLOCKS] = entry.place;
+    kept.content.sums[block % PAGE_BLOCKS] = entry.sum;
+  }
+
+  /** A record changes tables of this page: builds under way begin again. */
+  touching(page: number): void {
+    const counter = page % CHANGE_COUNTERS;
+    this.#changes[counter] = (this.#changes[counter] as number) + 1;
+  }
+
+  /** Nothing stays kept for this view. */
+  forget(view: View): void {
+    for (const kept of view.resolved.values()) this.#drop(kept);
+  }
+
+  #shallow(view: View, page: number): MaybePromise<PageContent | undefined> {
+    let only = -1;
+    for (const image of view.layers) {
+      if (!this.#tables.hasEntries(image, page)) continue;
+      if (only >= 0) return this.#build(view, page);
+      only = image;
+    }
+    return only < 0 ? undefined : this.#tables.page(only, page);
+  }
+
+  #build(view: View, page: number): MaybePromise<PageContent | undefined> {
+    const images = this.#tables.imagesWithEntries(page, view.layers);
+    if (images.length === 0) return this.#keep(view, page, undefined);
+    const pages = this.#tables.scanPage(page, images);
+    if (!(pages instanceof Promise)) return this.#keep(view, page, merge(pages));
+    return this.#buildLater(view, { page, pages });
+  }
+
+  async #buildLater(
+    view: View,
+    build: { readonly page: number; readonly pages: Promise<readonly TablePage[]> },
+  ): Promise<PageContent | undefined> {
+    const { page } = build;
+    const { layers } = view;
+    const before = this.#changes[page % CHANGE_COUNTERS];
+    const pages = await build.pages;
+    const whole = view.layers === layers && this.#changes[page % CHANGE_COUNTERS] === before;
+    return whole ? this.#keep(view, page, merge(pages)) : this.page(view, page);
+  }
+
+  #keep(view: View, page: number, content: PageContent | undefined): PageContent | undefined {
+    if (view.gone) return content;
+    const present = view.resolved.get(page);
+    if (present !== undefined) this.#drop(present);
+    const kept: ResolvedPage = { view, page, content, newer: undefined, older: undefined };
+    view.resolved.set(page, kept);
+    this.#bytes += bytesOf(kept);
+    this.#pushNewest(kept);
+    while (this.#bytes > this.#bytesMax && this.#oldest !== undefined && this.#oldest !== kept) {
+      this.#drop(this.#oldest);
+    }
+    return content;
+  }
+
+  #drop(kept: ResolvedPage): void {
+    kept.view.resolved.delete(kept.page);
+    this.#bytes -= bytesOf(kept);
+    this.#unlink(kept);
+  }
+
+  #touch(kept: ResolvedPage): void {
+    if (this.#newest === kept) return;
+    this.#unlink(kept);
+    this.#pushNewest(kept);
+  }
+
+  #pushNewest(kept: ResolvedPage): void {
+    kept.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = kept;
+    this.#newest = kept;
+    this.#oldest ??= kept;
+  }
+
+  #unlink(kept: ResolvedPage): void {
+    if (kept.newer === undefined) this.#newest = kept.older;
+    else kept.newer.older = kept.older;
+    if (kept.older === undefined) this.#oldest = kept.newer;
+    else kept.older.newer = kept.newer;
+    kept.newer = undefined;
+    kept.older = undefined;
+  }
+}
+
+function bytesOf(kept: ResolvedPage): number {
+  return kept.content === undefined ? EMPTY_PAGE_BYTES : RESOLVED_PAGE_BYTES;
+}
+
+/** The first entry of each block, in the order of the pages. */
+function merge(pages: readonly TablePage[]): PageContent {
+  const places = new Float64Array(PAGE_BLOCKS);
+  const sums = new Uint32Array(PAGE_BLOCKS);
+  for (let i = pages.length - 1; i >= 0; i -= 1) {
+    const from = pages[i] as TablePage;
+    for (let at = 0; at < PAGE_BLOCKS; at += 1) {
+      const place = from.places[at] as number;
+      if (place === ABSENT) continue;
+      places[at] = place;
+      if (place >= FIRST_DATA_PLACE) sums[at] = from.sums[at] as number;
+    }
+  }
+  return { places, sums };
+}

@@ -1,0 +1,189 @@
+/**
+ * A pool that serves: the pipeline and everything that hangs on it, over structures that recovery brought up to
+ * date. It fails as a whole: after a failed append, a failed flush or the loss of the lease nothing is acknowledged
+ * any more, and only another opening finds out what stands.
+ */
+import { StoreError } from '../lun/errors.ts';
+import { Checkpoint } from './checkpoint.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { Committer } from './committer.ts';
+import { Flusher } from './flusher.ts';
+import { Gate } from './gate.ts';
+import { RecordEncoder } from './journal-record.ts';
+import { Merger } from './merge.ts';
+import type { PoolParts } from './parts.ts';
+import type { PoolState } from './pool-types.ts';
+import { BlockReader } from './reader.ts';
+import { Reclaimer } from './reclaim.ts';
+import type { Replay } from './recover.ts';
+import { StructureWriter } from './structure-writer.ts';
+
+export class PoolService {
+  readonly parts: PoolParts;
+  readonly gate = new Gate();
+  readonly reader: BlockReader;
+  readonly merger: Merger;
+  readonly committer: Committer;
+  readonly flusher: Flusher;
+  readonly structure: StructureWriter;
+  readonly checkpoint: Checkpoint;
+  readonly checkpointer: Checkpointer;
+  readonly reclaimer: Reclaimer;
+  #state: PoolState = 'serving';
+
+  constructor(parts: PoolParts, replayed: Replay) {
+    const { medium, environment, options, tables, resolver, freed } = parts;
+    this.parts = parts;
+    const checksum = (bytes: Uint8Array): number => environment.checksum(bytes);
+    const nowMs = (): number => environment.nowMs();
+    const onFailure = (why: string, cause: unknown): void => this.fail(why, cause);
+    this.reader = new BlockReader({
+      data: medium.data,
+      resolver,
+      epochs: parts.epochs,
+      checksum,
+      onCorrupt: (view, at) => environment.onFact({ type: 'corrupt', unit: view.label, ...at }),
+    });
+    this.merger = new Merger({ reader: this.reader, resolver, tables });
+    this.committer = this.#committer(replayed, checksum);
+    const { committer } = this;
+    this.flusher = new Flusher({
+      data: medium.data,
+      journal: medium.journal,
+      committer,
+      freed,
+      after: (ms, run) => environment.after(ms, run),
+      intervalMs: options.flushIntervalMs,
+      bytesMax: options.flushBytes,
+      onFailure,
+    });
+    const { flusher } = this;
+    this.structure = new StructureWriter({
+      parts,
+      committer,
+      flusher,
+      appendBytesMax: medium.journal.appendBytesMax,
+      nowMs,
+      onFailure,
+    });
+    this.checkpoint = new Checkpoint({
+      pool: parts.pool,
+      epoch: medium.lease.epoch,
+      meta: medium.meta,
+      journal: medium.journal,
+      tables,
+      allocator: parts.allocator,
+      catalogue: parts.catalogue,
+      freed,
+      checksum,
+      defer: (run) => environment.defer(run),
+    });
+    this.checkpointer = new Checkpointer({
+      checkpoint: this.checkpoint,
+      committer,
+      flusher,
+      journal: medium.journal,
+      tables,
+      journalBytesMax: options.checkpointJournalBytes,
+      dirtyPagesMax: options.checkpointDirtyPages,
+      nowMs,
+      onFact: (fact) => environment.onFact(fact),
+    });
+    this.reclaimer = new Reclaimer({
+      catalogue: parts.catalogue,
+      tables,
+      committer,
+      structure: this.structure,
+      pagesPerStep: options.reclaimPagesPerStep,
+      pauseMs: options.reclaimPauseMs,
+      after: (ms, run) => environment.after(ms, run),
+      onFailed: (cause) =>
+        environment.onFact({ type: 'background-failed', what: 'giving back space', cause }),
+    });
+  }
+
+  get state(): PoolState {
+    return this.#state;
+  }
+
+  /** Commits what was recovered, so that the journal begins anew with this epoch; then the pool may serve. */
+  async begin(replayed: Replay): Promise<void> {
+    const { medium, freed } = this.parts;
+    const segment = await medium.journal.beginSegment();
+    const last = { sequence: replayed.last.sequence, previous: replayed.last.checksum };
+    await this.checkpoint.commit(this.checkpoint.freeze(last, segment));
+    freed.settleAll();
+    await this.committer.atBoundary(() =>
+      this.committer.appendAlone((encoder) => encoder.segment(this.parts.pool)),
+    );
+    medium.lease.onLost((why) => this.fail('the lease of the pool was lost', new StoreError('CLOSED', why)));
+    this.reclaimer.wake();
+  }
+
+  /** Nothing is acknowledged any more. */
+  fail(why: string, cause: unknown): void {
+    if (this.#state !== 'serving') return;
+    this.#state = 'failed';
+    this.#refuse(new StoreError('CLOSED', `The pool failed: ${why}.`, { cause }));
+    this.parts.environment.onFact({ type: 'failed', why, cause });
+  }
+
+  /** What runs is completed, everything is made durable, and the medium is given back. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    const serving = this.#state === 'serving';
+    const closed = new StoreError('CLOSED', 'The pool was closed.');
+    this.gate.close(closed);
+    this.reclaimer.stop();
+    try {
+      if (serving) await this.#settle();
+    } finally {
+      this.#state = 'closed';
+      this.#refuse(closed);
+      await this.parts.medium.close();
+    }
+  }
+
+  async #settle(): Promise<void> {
+    await this.committer.idle();
+    await this.flusher.flush();
+    await this.checkpointer.run();
+    await this.committer.idle();
+  }
+
+  #refuse(why: StoreError): void {
+    this.gate.close(why);
+    this.reclaimer.stop();
+    this.flusher.stop();
+    this.committer.fail(why);
+  }
+
+  #committer(replayed: Replay, checksum: (bytes: Uint8Array) => number): Committer {
+    const { medium, environment, options, allocator, applier, views } = this.parts;
+    const encoder = new RecordEncoder({
+      checksum,
+      sequence: replayed.last.sequence,
+      previous: replayed.last.checksum,
+      epoch: medium.lease.epoch,
+    });
+    return new Committer({
+      data: medium.data,
+      journal: medium.journal,
+      allocator,
+      applier,
+      views,
+      encoder,
+      checksum,
+      defer: (run) => environment.defer(run),
+      batchBytes: options.batchBytes,
+      recordBytes: options.recordBytes,
+      onBatch: (dataBytes) => {
+        this.flusher.wrote(dataBytes);
+        this.checkpointer.consider();
+      },
+      makeRoom: () => this.flusher.makeRoom(),
+      onFull: (node) => environment.onFact({ type: 'full', unit: node.label }),
+      onFailure: (why, cause) => this.fail(why, cause),
+    });
+  }
+}

@@ -1,0 +1,74 @@
+/** The logical units of a pool: one object per VLUN and per snapshot, the same for its whole life. */
+import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
+import { PoolUnit, UnitDocuments } from './pool-unit.ts';
+import type { PoolService } from './service.ts';
+import { SnapshotDevice } from './snapshot-device.ts';
+import { unitIdentity } from './unit-identity.ts';
+import type { SnapshotView, VlunNode } from './views.ts';
+import { VlunDevice } from './vlun-device.ts';
+
+const SNAPSHOT_PROPERTIES = { readOnly: true, removable: false, writeCache: true } as const;
+
+/** A VLUN's unit and its device, whose form a resize changes. */
+export interface VlunUnit {
+  readonly unit: PoolUnit;
+  readonly device: VlunDevice;
+}
+
+export class Units {
+  readonly #service: PoolService;
+  readonly #vluns = new WeakMap<VlunNode, VlunUnit>();
+  readonly #snapshots = new WeakMap<SnapshotView, PoolUnit>();
+
+  constructor(service: PoolService) {
+    this.#service = service;
+  }
+
+  ofVlun(node: VlunNode): VlunUnit {
+    const present = this.#vluns.get(node);
+    if (present !== undefined) return present;
+    const { gate, reader, merger, committer, flusher, parts } = this.#service;
+    const { resolver, tables } = parts;
+    const device = new VlunDevice(node, { gate, reader, resolver, tables, merger, committer, flusher });
+    const unit = new PoolUnit({
+      identity: unitIdentity({ pool: parts.pool, counter: node.vlun.identity, name: node.vlun.name }),
+      device,
+      properties: () => node.vlun,
+      state: this.#documents(`vlun/${node.id}`),
+    });
+    const made = { unit, device };
+    this.#vluns.set(node, made);
+    return made;
+  }
+
+  ofSnapshot(view: SnapshotView): LogicalUnit {
+    const present = this.#snapshots.get(view);
+    if (present !== undefined) return present;
+    const { gate, reader, parts } = this.#service;
+    const { resolver, tables, pool } = parts;
+    const unit = new PoolUnit({
+      identity: unitIdentity({ pool, counter: view.snapshot.identity, name: view.label }),
+      device: new SnapshotDevice(view, { gate, reader, resolver, tables }),
+      properties: () => SNAPSHOT_PROPERTIES,
+      state: this.#documents(`snapshot/${view.snapshot.id}`),
+    });
+    this.#snapshots.set(view, unit);
+    return unit;
+  }
+
+  /** Tells the listeners of a VLUN's unit. */
+  tell(node: VlunNode, fact: UnitFact): void {
+    this.#vluns.get(node)?.unit.tell(fact);
+  }
+
+  #documents(owner: string): UnitDocuments {
+    const { parts, structure } = this.#service;
+    return new UnitDocuments({
+      owner,
+      get: (name) => parts.catalogue.documents.get(name),
+      put: async (changes) => {
+        await structure.change((draft) => draft.putDocuments(changes));
+      },
+    });
+  }
+}

@@ -1,0 +1,311 @@
+/**
+ * A VLUN's blocks as SCSI sees them. Every command holds the family's range lock over the pool blocks it touches:
+ * shared while it reads, exclusive while it changes (P3–P5, P7, P8), released on every path. Whole pool blocks are
+ * stored as they come; a part of one is merged (merge.ts). Zeroes are holes, and take no space.
+ *
+ * A read of what is at hand, over blocks nobody changes, completes at once without registering anywhere.
+ */
+import assert from 'node:assert';
+import type { AllocationRun, BlockDevice, WriteOptions } from '../lun/block-device.ts';
+import { StoreError } from '../lun/errors.ts';
+import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
+import { AlignedWrite } from './aligned-write.ts';
+import { allocationOf } from './allocation.ts';
+import type { Piece } from './batch.ts';
+import type { Committer } from './committer.ts';
+import type { Flusher } from './flusher.ts';
+import type { Gate } from './gate.ts';
+import { holePieces, pagesReadBelow } from './holes.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
+import type { Merger } from './merge.ts';
+import type { LockRange, Ticket } from './range-lock.ts';
+import type { BlockReader } from './reader.ts';
+import type { Resolver } from './resolve.ts';
+import { partsOf, type Span, type SpanPart, spanOf } from './span.ts';
+import type { TableStore } from './table-store.ts';
+import { readSpan } from './unit-read.ts';
+import type { VlunNode } from './views.ts';
+
+export interface DeviceOptions {
+  readonly gate: Gate;
+  readonly reader: BlockReader;
+  readonly resolver: Resolver;
+  readonly tables: TableStore;
+  readonly merger: Merger;
+  readonly committer: Committer;
+  readonly flusher: Flusher;
+}
+
+/** Bytes of the buffer that WRITE SAME stores again and again. */
+const SAME_BYTES_MAX = 1024 * 1024;
+
+export class VlunDevice implements BlockDevice {
+  readonly #node: VlunNode;
+  readonly #options: DeviceOptions;
+  #geometry: Geometry;
+
+  constructor(node: VlunNode, options: DeviceOptions) {
+    this.#node = node;
+    this.#options = options;
+    this.#geometry = geometryOf(node);
+  }
+
+  get geometry(): Geometry {
+    return this.#geometry;
+  }
+
+  /** Takes the size from the catalogue, or one that is about to stand there. */
+  resized(sizeBytes = this.#node.sizeBytes): void {
+    const { blockBytes } = this.#geometry;
+    this.#geometry = { blockBytes, capacityBlocks: sizeBytes / blockBytes };
+  }
+
+  read(range: BlockRange, into: Uint8Array): MaybePromise<void> {
+    this.#check(range, into);
+    if (range.blocks === 0) return undefined;
+    const span = spanOf(range, this.#geometry.blockBytes);
+    const { lock } = this.#node;
+    if (!lock.isFree(span.firstBlock, span.lastBlock, false)) return this.#readInTurn(span, into);
+    const done = readSpan(this.#options.reader, this.#node, span, into);
+    if (!(done instanceof Promise)) return undefined;
+    const ticket = lock.acquire(span.firstBlock, span.lastBlock, false, unexpected);
+    assert(ticket, 'a range found free is granted in the same turn');
+    return done.finally(() => lock.release(ticket));
+  }
+
+  write(range: BlockRange, from: Uint8Array, options: WriteOptions): MaybePromise<void> {
+    this.#check(range, from);
+    const durable = this.#durable(options);
+    if (range.blocks === 0) return durable ? this.flush() : undefined;
+    const span = spanOf(range, this.#geometry.blockBytes);
+    const { committer, flusher } = this.#options;
+    if (span.aligned) return AlignedWrite.run({ node: this.#node, span, from, durable, committer, flusher });
+    return this.#changing([rangeOf(span)], options, async () => {
+      await this.#submit(await this.#pieces(span, from), false);
+    });
+  }
+
+  unmap(ranges: readonly BlockRange[], options: WriteOptions): MaybePromise<void> {
+    this.#options.gate.check();
+    for (const range of ranges) assert(inRange(range, this.#geometry), 'the range lies inside the unit');
+    const spans = spansOf(ranges, this.#geometry);
+    if (spans.length === 0) return this.#durable(options) ? this.flush() : undefined;
+    return this.#changing(lockRangesOf(spans), options, async () => {
+      for (const span of spans) await this.#clear(span);
+    });
+  }
+
+  writeSame(range: BlockRange, pattern: Uint8Array, options: WriteOptions): MaybePromise<void> {
+    assert.equal(pattern.byteLength, this.#geometry.blockBytes, 'the pattern is one logical block');
+    if (pattern.every((byte) => byte === 0)) return this.unmap([range], options);
+    this.#options.gate.check();
+    assert(inRange(range, this.#geometry), 'the range lies inside the unit');
+    if (range.blocks === 0) return undefined;
+    const span = spanOf(range, this.#geometry.blockBytes);
+    return this.#changing([rangeOf(span)], options, () => this.#fill(span, pattern));
+  }
+
+  compareAndWrite(
+    range: BlockRange,
+    expected: Uint8Array,
+    replacement: Uint8Array,
+    options: WriteOptions,
+  ): MaybePromise<number | undefined> {
+    this.#check(range, expected);
+    assert.equal(replacement.byteLength, expected.byteLength, 'both hold the range');
+    if (range.blocks === 0) return undefined;
+    const span = spanOf(range, this.#geometry.blockBytes);
+    return this.#changing([rangeOf(span)], options, async () => {
+      const present = new Uint8Array(span.bytes);
+      await readSpan(this.#options.reader, this.#node, span, present);
+      const different = present.findIndex((byte, at) => byte !== expected[at]);
+      if (different >= 0) return different;
+      await this.#submit(await this.#pieces(span, replacement), true);
+      return undefined;
+    });
+  }
+
+  flush(): MaybePromise<void> {
+    this.#options.gate.check();
+    return this.#options.flusher.flush();
+  }
+
+  allocation(range: BlockRange, runsMax: number): MaybePromise<readonly AllocationRun[]> {
+    this.#options.gate.check();
+    assert(inRange(range, this.#geometry), 'the range lies inside the unit');
+    return allocationOf(this.#options, this.#node, { range, runsMax });
+  }
+
+  /** Deallocates what lies past this size, as the first step of a shrink; nothing new may be running there. */
+  async cutOff(bytes: { readonly from: number; readonly to: number }): Promise<void> {
+    const { blockBytes } = this.#geometry;
+    const range = {
+      lba: bytes.from / blockBytes,
+      blocks: (bytes.to - bytes.from) / blockBytes,
+    } as BlockRange;
+    const span = spanOf(range, blockBytes);
+    await this.#changing([rangeOf(span)], { fua: false }, () => this.#clear(span));
+  }
+
+  #check(range: BlockRange, bytes: Uint8Array): void {
+    this.#options.gate.check();
+    assert(inRange(range, this.#geometry), 'the range lies inside the unit');
+    assert.equal(bytes.byteLength, bytesOf(range.blocks, this.#geometry), 'the buffer holds the range');
+  }
+
+  #durable(options: WriteOptions): boolean {
+    return options.fua || !this.#node.vlun.writeCache;
+  }
+
+  async #readInTurn(span: Span, into: Uint8Array): Promise<void> {
+    const ticket = await this.#acquire([rangeOf(span)], false);
+    try {
+      this.#checkPresent();
+      await readSpan(this.#options.reader, this.#node, span, into);
+    } finally {
+      this.#node.lock.release(ticket);
+    }
+  }
+
+  /** Runs a change with its ranges locked; flushes afterwards where that was asked for. */
+  async #changing<T>(
+    ranges: readonly LockRange[],
+    options: WriteOptions,
+    change: () => Promise<T>,
+  ): Promise<T> {
+    const ticket = await this.#acquire(ranges, true);
+    let result: T;
+    try {
+      this.#checkPresent();
+      result = await change();
+    } finally {
+      this.#node.lock.release(ticket);
+    }
+    if (this.#durable(options)) await this.#options.flusher.flush();
+    return result;
+  }
+
+  #checkPresent(): void {
+    this.#options.gate.check();
+    if (this.#node.gone) throw new StoreError('CLOSED', `The unit ${this.#node.label} was deleted.`);
+  }
+
+  #acquire(ranges: readonly LockRange[], exclusive: boolean): Promise<Ticket> {
+    return new Promise((resolve) => {
+      const { lock } = this.#node;
+      const [only] = ranges;
+      const ticket =
+        only !== undefined && ranges.length === 1
+          ? lock.acquire(only.first, only.last, exclusive, resolve)
+          : lock.acquireMany(ranges, exclusive, resolve);
+      if (ticket !== undefined) resolve(ticket);
+    });
+  }
+
+  async #pieces(span: Span, from: Uint8Array): Promise<Piece[]> {
+    const pieces: Piece[] = [];
+    for (const part of partsOf(span)) {
+      const bytes = from.subarray(part.fromBytes, part.fromBytes + part.bytes);
+      if (part.whole) pieces.push(this.#whole(part, bytes));
+      else pieces.push(...(await this.#options.merger.merge(this.#node, { ...part, bytes })));
+    }
+    return pieces;
+  }
+
+  #whole(part: { readonly block: number; readonly blocks: number }, bytes: Uint8Array): Piece {
+    return { kind: 'write', vlun: this.#node.id, block: part.block, blocks: part.blocks, place: 0, bytes };
+  }
+
+  #submit(pieces: readonly Piece[], atomic: boolean): Promise<void> {
+    const dataBytes = pieces.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0);
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown): void => (error === undefined ? resolve() : reject(error));
+      this.#options.committer.submit({ node: this.#node, pieces, dataBytes, atomic, retried: false, done });
+    });
+  }
+
+  async #clear(span: Span): Promise<void> {
+    for (const part of partsOf(span)) {
+      if (part.whole) await this.#clearWhole(part);
+      else await this.#clearPart(part);
+    }
+  }
+
+  /** Page after page of those that anything is stored in: cutting holes into nothing costs nothing. */
+  async #clearWhole(part: SpanPart): Promise<void> {
+    const { tables } = this.#options;
+    const run = { block: part.block, end: part.block + part.blocks };
+    for (;;) {
+      const pieces = holePieces(tables, this.#node, run);
+      if (pieces.length === 0) return;
+      const last = pieces[pieces.length - 1] as Piece;
+      await this.#submit(pieces, false);
+      run.block = last.block + last.blocks;
+    }
+  }
+
+  /** Zeroes into a part of a block, unless there is nothing to overwrite. */
+  async #clearPart(part: SpanPart): Promise<void> {
+    if (!pagesReadBelow(this.#options.tables, this.#node, part.block)) return;
+    const zeroes = new Uint8Array(part.bytes);
+    await this.#submit(await this.#options.merger.merge(this.#node, { ...part, bytes: zeroes }), false);
+  }
+
+  async #fill(span: Span, pattern: Uint8Array): Promise<void> {
+    const chunk = repeated(pattern, Math.min(SAME_BYTES_MAX, Math.max(POOL_BLOCK_BYTES, span.bytes)));
+    for (const part of partsOf(span)) {
+      if (!part.whole) {
+        const bytes = chunk.subarray(0, part.bytes);
+        await this.#submit(await this.#options.merger.merge(this.#node, { ...part, bytes }), false);
+        continue;
+      }
+      const blocksMax = Math.floor(chunk.byteLength / POOL_BLOCK_BYTES);
+      for (let at = 0; at < part.blocks; at += blocksMax) {
+        const blocks = Math.min(blocksMax, part.blocks - at);
+        const bytes = chunk.subarray(0, blocks * POOL_BLOCK_BYTES);
+        await this.#submit([this.#whole({ block: part.block + at, blocks }, bytes)], false);
+      }
+    }
+  }
+}
+
+export function geometryOf(unit: { sizeBytes: number; blockBytes: Geometry['blockBytes'] }): Geometry {
+  return { blockBytes: unit.blockBytes, capacityBlocks: unit.sizeBytes / unit.blockBytes };
+}
+
+function rangeOf(span: Span): LockRange {
+  return { first: span.firstBlock, last: span.lastBlock };
+}
+
+/** The pool blocks of spans in order; two spans may share one. */
+function lockRangesOf(spans: readonly Span[]): LockRange[] {
+  const ranges: Array<{ first: number; last: number }> = [];
+  for (const { firstBlock, lastBlock } of spans) {
+    const previous = ranges[ranges.length - 1];
+    if (previous !== undefined && firstBlock <= previous.last) previous.last = lastBlock;
+    else ranges.push({ first: firstBlock, last: lastBlock });
+  }
+  return ranges;
+}
+
+/** In order, and those that touch or overlap as one. */
+function spansOf(ranges: readonly BlockRange[], geometry: Geometry): Span[] {
+  const ordered = ranges.filter(({ blocks }) => blocks > 0).sort((a, b) => a.lba - b.lba);
+  const joined: Array<{ lba: number; end: number }> = [];
+  for (const { lba, blocks } of ordered) {
+    const last = joined[joined.length - 1];
+    if (last !== undefined && lba <= last.end) last.end = Math.max(last.end, lba + blocks);
+    else joined.push({ lba, end: lba + blocks });
+  }
+  return joined.map(({ lba, end }) => spanOf({ lba, blocks: end - lba } as BlockRange, geometry.blockBytes));
+}
+
+function repeated(pattern: Uint8Array, bytes: number): Uint8Array {
+  const chunk = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at += pattern.byteLength) chunk.set(pattern.subarray(0, bytes - at), at);
+  return chunk;
+}
+
+function unexpected(): never {
+  assert.fail('a range found free is granted at once');
+}

@@ -1,0 +1,108 @@
+/**
+ * A pool for tests: over a medium in memory, with time and turns in the test's hands. `defer` is a turn of the real
+ * loop; timers run only when the test advances the clock.
+ */
+import xxhash from '@node-rs/xxhash';
+import type { BlockDevice } from '../../lun/block-device.ts';
+import type { BlockRange } from '../../lun/units.ts';
+import type { Medium } from '../../snapshot/medium/medium.ts';
+import { MemoryStore, openMemoryMedium } from '../../snapshot/medium/memory.ts';
+import { Pool } from '../../snapshot/pool.ts';
+import type { PoolEnvironment, PoolFact, PoolOptions } from '../../snapshot/pool-types.ts';
+import { seededRandom } from './random.ts';
+
+export class TestEnvironment implements PoolEnvironment {
+  readonly facts: PoolFact[] = [];
+  readonly #timers = new Map<number, { atMs: number; run: () => void }>();
+  readonly #random = seededRandom(7);
+  #nowMs = 1_700_000_000_000;
+  #nextTimer = 1;
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  defer(run: () => void): void {
+    setImmediate(run);
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const id = this.#nextTimer++;
+    this.#timers.set(id, { atMs: this.#nowMs + ms, run });
+    return () => this.#timers.delete(id);
+  }
+
+  checksum(bytes: Uint8Array): number {
+    return Number(xxhash.xxh64(bytes) & 0xffffffffn);
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return this.#random.bytes(count);
+  }
+
+  onFact(fact: PoolFact): void {
+    this.facts.push(fact);
+  }
+
+  /** Runs what is due within this time, in order, letting what it starts proceed in between. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    for (;;) {
+      const due = [...this.#timers].filter(([, { atMs }]) => atMs <= untilMs);
+      const [first] = due.sort((a, b) => a[1].atMs - b[1].atMs || a[0] - b[0]);
+      if (first === undefined) break;
+      this.#timers.delete(first[0]);
+      this.#nowMs = Math.max(this.#nowMs, first[1].atMs);
+      first[1].run();
+      await settle();
+    }
+    this.#nowMs = untilMs;
+  }
+}
+
+/** Lets everything proceed that needs only turns of the loop. */
+export async function settle(turns = 20): Promise<void> {
+  for (let i = 0; i < turns; i += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+export interface PoolWorld {
+  readonly store: MemoryStore;
+  readonly environment: TestEnvironment;
+  pool: Pool;
+  medium: Medium;
+}
+
+export async function newPool(
+  options: Partial<PoolOptions> & { readonly capacityBlocks?: number } = {},
+): Promise<PoolWorld> {
+  const { capacityBlocks = 1 << 20, ...bounds } = options;
+  const store = new MemoryStore({ capacityBlocks });
+  const environment = new TestEnvironment();
+  const medium = openMemoryMedium(store);
+  return { store, environment, medium, pool: await Pool.create(medium, environment, bounds) };
+}
+
+/** As after the death of the process: the medium as it is, opened by the next. */
+export async function killAndReopen(world: PoolWorld, options: Partial<PoolOptions> = {}): Promise<void> {
+  world.store.abandon();
+  world.medium = openMemoryMedium(world.store);
+  world.pool = await Pool.open(world.medium, world.environment, options);
+}
+
+export const NO_FUA = { fua: false } as const;
+
+export function range(lba: number, blocks: number): BlockRange {
+  return { lba, blocks } as BlockRange;
+}
+
+export async function readBytes(device: BlockDevice, lba: number, blocks: number): Promise<Uint8Array> {
+  const into = new Uint8Array(blocks * device.geometry.blockBytes).fill(0xee);
+  await device.read(range(lba, blocks), into);
+  return into;
+}
+
+/** Writes one byte value over a range. */
+export async function fill(device: BlockDevice, at: BlockRange, value: number): Promise<void> {
+  const bytes = new Uint8Array(at.blocks * device.geometry.blockBytes).fill(value);
+  await device.write(at, bytes, NO_FUA);
+}
