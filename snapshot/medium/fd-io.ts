@@ -108,8 +108,8 @@ export function syncAll(fd: number): Promise<void> {
   return called<void>('flush', (callback) => fs.fsync(fd, (error) => callback(error, undefined)));
 }
 
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
+/** Makes a file that is not open durable, or the names in a directory. */
+export async function syncFile(path: string): Promise<void> {
   const fd = fs.openSync(path, fs.constants.O_RDONLY);
   try {
     await syncAll(fd);

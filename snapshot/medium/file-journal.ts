@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';
-import { InFlight, storeError, syncData, syncDirectory, writeFully, writeFullySync } from './fd-io.ts';
+import { InFlight, storeError, syncData, syncFile, writeFully, writeFullySync } from './fd-io.ts';
 import type { JournalSegment, JournalSpace } from './medium.ts';
 import { dropCache } from './posix.ts';
 import { type PoolForm, SEGMENT_HEADER_BYTES, SegmentFile } from './segment-file.ts';
@@ -182,7 +182,7 @@ export class FileJournal implements JournalSpace {
     this.#nextFile += 1;
     const file = await SegmentFile.create(path.join(this.#options.directory, name), this.#options);
     this.#files.push(file);
-    await syncDirectory(this.#options.directory);
+    await syncFile(this.#options.directory);
     return file;
   }
 

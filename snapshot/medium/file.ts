@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { OperatorError, StoreError } from '../../lun/errors.ts';
-import { syncAll, syncDirectory } from './fd-io.ts';
+import { syncAll, syncFile } from './fd-io.ts';
 import { FileData } from './file-data.ts';
 import { FileJournal } from './file-journal.ts';
 import { createEpoch, DirectoryLock, FileLease, nextEpoch } from './file-lease.ts';
@@ -104,10 +104,11 @@ async function makePool(
   const tables = path.join(directory, TABLES_FILE);
   made.push(tables, `${tables}-lock`);
   await LmdbMeta.open(tables, 0, () => undefined).close();
+  await syncFile(tables);
   made.push(await createEpoch(directory));
   await writeHeader(directory, { poolUuid: randomUUID(), capacityBlocks, journalSegmentBytes, dataPath });
   made.length = 0;
-  await syncDirectory(path.dirname(path.resolve(directory)));
+  await syncFile(path.dirname(path.resolve(directory)));
 }
 
 /**
@@ -209,7 +210,7 @@ async function createData(file: string, capacityBlocks: number, made: string[]):
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
-  await syncDirectory(path.dirname(file));
+  await syncFile(path.dirname(file));
 }
 
 /** Opens and locks the data, so that two pools never share a device or a file. */

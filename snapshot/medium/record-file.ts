@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { OperatorError } from '../../lun/errors.ts';
 import { crc32 } from './checksum.ts';
-import { syncAll, syncDirectory, writeFullySync } from './fd-io.ts';
+import { syncAll, syncFile, writeFullySync } from './fd-io.ts';
 
 export const FORMAT_VERSION = 1;
 
@@ -30,7 +30,7 @@ export async function writeRecord(file: string, kind: string, fields: Fields): P
     fs.closeSync(fd);
   }
   fs.renameSync(beside, file);
-  await syncDirectory(path.dirname(file));
+  await syncFile(path.dirname(file));
 }
 
 function damaged(file: string, why: string, cause?: unknown): OperatorError {
