@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { X } from 'node-iscsi-pdu';
+import { runProgram } from './cli/program.ts';
 
-process.stdout.write(`${X}\n`);
+process.exitCode = await runProgram(process.argv.slice(2));

@@ -1,0 +1,39 @@
+/** An admin verb is one row: its name, its arguments, whether it changes anything, and what it does. */
+import type { Pool } from '../../snapshot/pool.ts';
+import type { Log } from '../log.ts';
+import type { Hub } from '../shell/hub.ts';
+import type { Targets } from '../targets/targets.ts';
+import { type ArgumentsOf, checkArguments, type Fields } from './arguments.ts';
+
+export interface AdminContext {
+  readonly pool: Pool;
+  readonly targets: Targets;
+  readonly hub: Hub;
+  readonly log: Log;
+  readonly portals: () => readonly string[];
+  readonly startedAtMs: number;
+  readonly wallMs: () => number;
+  /** The clock that never runs back: ages of sessions. */
+  readonly nowMs: () => number;
+  readonly poolDescription: string;
+}
+
+export interface Verb {
+  readonly name: string;
+  /** Verbs that change something run one after another. */
+  readonly changes: boolean;
+  run(context: AdminContext, args: Readonly<Record<string, unknown>>): Promise<unknown>;
+}
+
+export function verb<F extends Fields>(row: {
+  readonly name: string;
+  readonly changes: boolean;
+  readonly fields: F;
+  run(context: AdminContext, args: ArgumentsOf<F>): unknown;
+}): Verb {
+  return {
+    name: row.name,
+    changes: row.changes,
+    run: async (context, args) => row.run(context, checkArguments(row.name, row.fields, args)),
+  };
+}

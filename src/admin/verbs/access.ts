@@ -1,0 +1,218 @@
+/** Verbs on targets and on who may use them: target, initiator, chap, session. */
+import { OperatorError } from '../../../lun/errors.ts';
+import type { StoredCredentials, TargetDocument } from '../../targets/documents.ts';
+import { iscsiName } from '../../targets/names.ts';
+import { type AdminContext, type Verb, verb } from '../verb.ts';
+
+/** RFC 7143 §9.2.1 wants at least 96 bits; the upper bound is that of a CHAP value in practice. */
+const SECRET_BYTES_MIN = 12;
+const SECRET_BYTES_MAX = 255;
+
+const targetCreate = verb({
+  name: 'target.create',
+  changes: true,
+  fields: { name: 'string', alias: 'string?' },
+  async run(context, { name, alias }) {
+    return { name: await context.targets.create(name, alias) };
+  },
+});
+
+const targetList = verb({
+  name: 'target.list',
+  changes: false,
+  fields: {},
+  run(context) {
+    const { defaultTarget } = context.targets.server;
+    return context.targets.list().map((target) => {
+      const document = context.targets.document(target.name);
+      return {
+        name: target.name,
+        default: target.name === defaultTarget,
+        luns: target.units.numbers().length,
+        sessions: context.hub.sessionsOf(target.name).length,
+        chap:
+          document.chapInbound === undefined
+            ? 'off'
+            : document.chapOutbound === undefined
+              ? 'one-way'
+              : 'mutual',
+        allowedInitiators: document.allowedInitiators ?? null,
+      };
+    });
+  },
+});
+
+const targetDelete = verb({
+  name: 'target.delete',
+  changes: true,
+  fields: { name: 'string', force: 'boolean?' },
+  async run(context, { name, force }) {
+    const target = context.targets.get(iscsiName(name, 'target'));
+    const sessions = context.hub.sessionsOf(target.name);
+    if (sessions.length > 0 && force !== true) {
+      const who = [...new Set(sessions.map((session) => session.facts.initiatorName))].join(', ');
+      throw new OperatorError(
+        'needs-force',
+        `to delete ${target.name} would log out ${who}; add --force to go on`,
+      );
+    }
+    await context.targets.remove(target.name);
+    for (const { connection } of sessions) connection.feed({ type: 'drop', why: 'the target was deleted' });
+  },
+});
+
+async function changeTarget(
+  context: AdminContext,
+  name: string | undefined,
+  change: (document: TargetDocument) => TargetDocument,
+): Promise<TargetDocument> {
+  const targetName = context.targets.resolve(name);
+  const document = change(context.targets.document(targetName));
+  await context.targets.change({ [context.targets.get(targetName).documentName]: document });
+  return document;
+}
+
+const allow = verb({
+  name: 'initiator.allow',
+  changes: true,
+  fields: { initiator: 'string', target: 'string?' },
+  async run(context, { initiator, target }) {
+    const name = iscsiName(initiator, 'initiator');
+    await changeTarget(context, target, (document) => ({
+      ...document,
+      allowedInitiators: [...new Set([...(document.allowedInitiators ?? []), name])].sort(),
+    }));
+  },
+});
+
+const deny = verb({
+  name: 'initiator.deny',
+  changes: true,
+  fields: { initiator: 'string', target: 'string?' },
+  async run(context, { initiator, target }) {
+    const name = iscsiName(initiator, 'initiator');
+    const document = await changeTarget(context, target, (before) => {
+      if (before.allowedInitiators?.includes(name) !== true) {
+        throw new OperatorError('not-found', `${name} is not on the list of ${before.targetName}`);
+      }
+      return { ...before, allowedInitiators: before.allowedInitiators.filter((other) => other !== name) };
+    });
+    for (const { facts, connection } of context.hub.sessionsOf(document.targetName)) {
+      if (facts.initiatorName === name) connection.feed({ type: 'drop', why: 'the initiator was denied' });
+    }
+  },
+});
+
+const initiatorList = verb({
+  name: 'initiator.list',
+  changes: false,
+  fields: { target: 'string?' },
+  run(context, { target }) {
+    const names =
+      target === undefined
+        ? context.targets.list().map((each) => each.name)
+        : [context.targets.resolve(target)];
+    return names.map((name) => ({
+      target: name,
+      allowedInitiators: context.targets.document(name).allowedInitiators ?? null,
+    }));
+  },
+});
+
+function stored(name: string, secret: string): StoredCredentials {
+  const bytes = Buffer.from(secret, 'utf8');
+  if (bytes.byteLength < SECRET_BYTES_MIN || bytes.byteLength > SECRET_BYTES_MAX) {
+    throw new OperatorError(
+      'bad-secret',
+      `a CHAP secret has ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes, not ${bytes.byteLength} (RFC 7143 §9.2.1)`,
+    );
+  }
+  return { name, secretHex: bytes.toString('hex') };
+}
+
+const chapSet = verb({
+  name: 'chap.set',
+  changes: true,
+  fields: {
+    target: 'string?',
+    user: 'string',
+    secret: 'string',
+    mutualUser: 'string?',
+    mutualSecret: 'string?',
+  },
+  async run(context, args) {
+    if ((args.mutualUser === undefined) !== (args.mutualSecret === undefined)) {
+      throw new OperatorError('usage', 'mutual CHAP wants a name and a secret of its own');
+    }
+    if (args.mutualSecret === args.secret) {
+      throw new OperatorError('bad-secret', 'the two secrets of mutual CHAP must differ (RFC 7143 §9.2.1)');
+    }
+    const inbound = stored(args.user, args.secret);
+    const outbound =
+      args.mutualUser === undefined || args.mutualSecret === undefined
+        ? undefined
+        : stored(args.mutualUser, args.mutualSecret);
+    await changeTarget(context, args.target, ({ chapOutbound: _before, ...document }) => ({
+      ...document,
+      chapInbound: inbound,
+      ...(outbound === undefined ? {} : { chapOutbound: outbound }),
+    }));
+  },
+});
+
+const chapClear = verb({
+  name: 'chap.clear',
+  changes: true,
+  fields: { target: 'string?' },
+  async run(context, { target }) {
+    await changeTarget(context, target, ({ chapInbound: _in, chapOutbound: _out, ...document }) => document);
+  },
+});
+
+const sessionList = verb({
+  name: 'session.list',
+  changes: false,
+  fields: {},
+  run: (context) =>
+    context.hub.sessions().map(({ facts, sinceMs }) => ({
+      initiator: facts.initiatorName,
+      target: facts.targetName ?? null,
+      portal: facts.localAddress,
+      peer: facts.remoteAddress,
+      tsih: facts.tsih,
+      connections: 1,
+      kind: facts.kind,
+      user: facts.userName ?? null,
+      sinceSeconds: Math.round((context.nowMs() - sinceMs) / 1000),
+      parameters: facts.parameters,
+    })),
+});
+
+const sessionDisconnect = verb({
+  name: 'session.disconnect',
+  changes: true,
+  fields: { tsih: 'number' },
+  run(context, { tsih }) {
+    const session = context.hub.sessions().find((candidate) => candidate.facts.tsih === tsih);
+    if (session === undefined) {
+      throw new OperatorError(
+        'not-found',
+        `there is no session ${tsih}; \`snaplun session list\` shows them`,
+      );
+    }
+    session.connection.feed({ type: 'drop', why: 'disconnected by the operator' });
+  },
+});
+
+export const ACCESS_VERBS: readonly Verb[] = [
+  targetCreate,
+  targetList,
+  targetDelete,
+  allow,
+  deny,
+  initiatorList,
+  chapSet,
+  chapClear,
+  sessionList,
+  sessionDisconnect,
+];

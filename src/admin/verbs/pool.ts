@@ -1,0 +1,31 @@
+/** Verbs on the pool and the server as a whole. */
+import { VERSION } from '../../product.ts';
+import { type Verb, verb } from '../verb.ts';
+
+const status = verb({
+  name: 'status',
+  changes: false,
+  fields: {},
+  run: (context) => ({
+    version: VERSION,
+    state: context.pool.state,
+    pool: context.poolDescription,
+    portals: context.portals(),
+    targets: context.targets.list().map((target) => ({
+      name: target.name,
+      luns: target.units.numbers().length,
+      sessions: context.hub.sessionsOf(target.name).length,
+    })),
+    sessions: context.hub.sessions().length,
+    upSeconds: Math.round((context.wallMs() - context.startedAtMs) / 1000),
+  }),
+});
+
+const poolStatus = verb({
+  name: 'pool.status',
+  changes: false,
+  fields: {},
+  run: (context) => context.pool.status(),
+});
+
+export const POOL_VERBS: readonly Verb[] = [status, poolStatus];

@@ -1,0 +1,76 @@
+/** The documents of the command line's contract: one row type each for LUNs and snapshots. */
+import type { SnapshotInfo, VlunInfo } from '../../../snapshot/pool-types.ts';
+import type { AdminContext } from '../verb.ts';
+
+export interface VlunRow {
+  readonly name: string;
+  /** The first LUN number it is mapped at; null where it is not mapped. */
+  readonly lun: number | null;
+  readonly target: string | null;
+  readonly sizeBytes: number;
+  readonly blockBytes: number;
+  readonly readOnly: boolean;
+  readonly removable: boolean;
+  readonly writeCache: boolean;
+  /** 32 hexadecimal digits, as `/dev/disk/by-id/wwn-0x…` shows them. */
+  readonly naa: string;
+  readonly serial: string;
+  readonly usedBytes: number;
+  readonly exclusiveBytes: number;
+  readonly createdAt: string;
+  readonly snapshots: readonly string[];
+  readonly tracks?: string;
+  readonly trackers?: readonly string[];
+  readonly parent?: string;
+}
+
+export interface SnapshotRow {
+  readonly lun: string;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly sizeBytes: number;
+  readonly referencedBytes: number;
+  readonly exclusiveBytes: number;
+  readonly naa: string;
+  readonly mappedLun?: number;
+  readonly target?: string;
+}
+
+export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<VlunRow> {
+  const mapping = context.targets.mappings({ vlun: info.name })[0];
+  const usage = await context.pool.usageOf(info.name);
+  return {
+    name: info.name,
+    lun: mapping?.lun ?? null,
+    target: mapping?.target ?? null,
+    sizeBytes: info.sizeBytes,
+    blockBytes: info.blockBytes,
+    readOnly: info.readOnly,
+    removable: info.removable,
+    writeCache: info.writeCache,
+    naa: Buffer.from(info.identity.naa).toString('hex'),
+    serial: info.identity.serial,
+    usedBytes: usage.usedBytes,
+    exclusiveBytes: usage.exclusiveBytes,
+    createdAt: new Date(info.createdAtMs).toISOString(),
+    snapshots: info.snapshots,
+    ...(info.tracks === undefined ? {} : { tracks: info.tracks }),
+    ...(info.trackers.length === 0 ? {} : { trackers: info.trackers }),
+    ...(info.parent === undefined ? {} : { parent: info.parent }),
+  };
+}
+
+export async function snapshotRow(context: AdminContext, info: SnapshotInfo): Promise<SnapshotRow> {
+  const mapping = context.targets.mappings({ vlun: info.vlun, snapshot: info.name })[0];
+  const usage = await context.pool.usageOf(`${info.vlun}@${info.name}`);
+  return {
+    lun: info.vlun,
+    name: info.name,
+    createdAt: new Date(info.createdAtMs).toISOString(),
+    sizeBytes: info.sizeBytes,
+    referencedBytes: usage.usedBytes,
+    exclusiveBytes: usage.exclusiveBytes,
+    naa: Buffer.from(info.identity.naa).toString('hex'),
+    ...(mapping === undefined ? {} : { mappedLun: mapping.lun, target: mapping.target }),
+  };
+}

@@ -1,0 +1,128 @@
+/** `snaplun serve`: the server in the foreground. */
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Argv } from 'yargs';
+import { OperatorError } from '../../lun/errors.ts';
+import { systemClock } from '../clock.ts';
+import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
+import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
+import { openOrCreatePoolMedium } from '../media.ts';
+import { SnaplunServer } from '../server.ts';
+import { parsePortal } from '../shell/portal.ts';
+import { defaultTargetName, iscsiName } from '../targets/names.ts';
+import { parseSize } from '../units-of-size.ts';
+import type { GlobalOptions } from './command.ts';
+
+interface ServeOptions extends GlobalOptions {
+  readonly pool: string | undefined;
+  readonly portal: readonly string[];
+  readonly advertise: readonly string[];
+  readonly target: string | undefined;
+  readonly init: string | undefined;
+  readonly 'log-format': LogFormat;
+  readonly 'log-level': LogLevel;
+}
+
+export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return root.command(
+    'serve',
+    'run the server',
+    (command) =>
+      command
+        .option('pool', { type: 'string', describe: 'pool directory, created when missing' })
+        .option('portal', {
+          type: 'string',
+          array: true,
+          default: [DEFAULT_PORTAL],
+          describe: 'HOST:PORT to listen on; repeatable',
+        })
+        .option('advertise', {
+          type: 'string',
+          array: true,
+          default: [],
+          describe: 'HOST:PORT that SendTargets answers',
+        })
+        .option('target', { type: 'string', describe: 'default target of a new pool' })
+        .option('init', { type: 'string', describe: 'NAME:SIZE, LUN 0 of a new pool' })
+        .option('log-format', {
+          choices: ['text', 'json'] as const,
+          default: 'text' as const,
+          describe: 'form of the log',
+        })
+        .option('log-level', {
+          choices: LOG_LEVELS,
+          default: 'info' as const,
+          describe: 'least weighty events in the log',
+        })
+        .example(
+          '$0 serve --pool /srv/snaplun --portal 0.0.0.0:3260 --init disk0:100G',
+          'one LUN on a new pool',
+        ),
+    (argv) => serve(argv),
+  );
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const pool = options.pool ?? defaultPool(process.env, process.getuid?.() === 0);
+  const init = options.init === undefined ? undefined : parseInit(options.init);
+  const portals = options.portal.map(parsePortal);
+  const advertise = options.advertise.map((text) => {
+    parsePortal(text);
+    return text;
+  });
+  const defaultTarget =
+    options.target === undefined ? defaultTargetName(hostname()) : iscsiName(options.target, '--target');
+  const adminSocket = options.admin ?? defaultAdminSocket(process.env, pool);
+  const log = createLog({ format: options['log-format'], level: options['log-level'] });
+  mkdirSync(join(adminSocket, '..'), { recursive: true });
+  const medium = await openOrCreatePoolMedium(pool, DEFAULT_POOL_BYTES);
+  const server = await SnaplunServer.start({
+    medium,
+    portals,
+    advertise,
+    adminSocket,
+    defaultTarget,
+    ...(init === undefined ? {} : { init }),
+    clock: systemClock,
+    log,
+  });
+  stopOnSignals(server, log);
+  process.stdout.write(
+    `snaplun: serving ${server.targets.server.defaultTarget} on ${server.portals.join(', ')} (pool ${pool}, ${server.lunCount} LUNs)\n`,
+  );
+}
+
+function parseInit(text: string): { readonly name: string; readonly sizeBytes: number } {
+  const colon = text.indexOf(':');
+  if (colon <= 0) throw new OperatorError('usage', `--init "${text}": want NAME:SIZE, for example disk0:10G`);
+  return { name: text.slice(0, colon), sizeBytes: parseSize(text.slice(colon + 1)) };
+}
+
+function stopOnSignals(server: SnaplunServer, log: Log): void {
+  const stop = (why: string, code: number): void => {
+    log.info('stopping', { event: 'stopping', why });
+    server
+      .stop()
+      .then(
+        () => code,
+        (error: unknown) => {
+          log.error('the pool did not close cleanly', { event: 'stop-failed', why: String(error) });
+          return 1;
+        },
+      )
+      .then(async (exitCode) => {
+        await log.close();
+        process.exit(exitCode);
+      });
+  };
+  process.once('SIGTERM', () => stop('SIGTERM', 0));
+  process.once('SIGINT', () => stop('SIGINT', 0));
+  process.on('uncaughtException', (error) => {
+    // State may be half changed: nothing more is acknowledged; recovery brings back what was promised.
+    process.stderr.write(
+      `snaplun: a fault of the program itself, stopping at once: ${error.stack ?? String(error)}\n`,
+    );
+    process.exit(70);
+  });
+}

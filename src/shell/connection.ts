@@ -1,0 +1,222 @@
+/**
+ * One socket and its core. Bytes, ticks and finished tasks go in as events, effects come out and are
+ * carried out in order. Events that arise while the core is at work wait until it has returned, so
+ * the core is never entered twice, and a command whose data is cached runs from the received bytes
+ * to the answer without a promise.
+ */
+import type { Socket } from 'node:net';
+import type {
+  ConnectionCore,
+  ConnectionEvent,
+  Effect,
+  Fact,
+  SessionFacts,
+} from '../../protocol/iscsi/effects.ts';
+import type { Nexus } from '../../protocol/scsi/target.ts';
+import type { TaskResult } from '../../protocol/scsi/task.ts';
+import type { Clock } from '../clock.ts';
+import { Outbox } from './outbox.ts';
+
+/** Unsent answers on one connection above which no more commands are read from it. */
+const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
+/** How long a peer may take to read the last bytes after we closed. */
+const LINGER_MS = 2_000;
+
+type RunTask = Extract<Effect, { type: 'runTask' }>;
+type CancelTask = Extract<Effect, { type: 'cancelTask' }>;
+export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
+
+/** What a connection needs of the server around it. */
+export interface ConnectionHost {
+  /** The nexus for a normal session; undefined for a discovery session. */
+  sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
+  sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
+  replaceSession(asker: Connection, tsih: number): void;
+  manageTasks(asker: Connection, request: ManageTasks): void;
+  tasksCleared(connection: Connection, id: number): void;
+  note(connection: Connection, fact: Fact): void;
+  /** The socket is gone; a session may still be ending. */
+  ended(connection: Connection): void;
+}
+
+export class Connection {
+  readonly remoteAddress: string;
+  readonly #socket: Socket;
+  readonly #core: ConnectionCore;
+  readonly #host: ConnectionHost;
+  readonly #clock: Clock;
+  readonly #outbox: Outbox;
+  readonly #waiting: ConnectionEvent[] = [];
+  #busy = false;
+  #flushPlanned = false;
+  #paused = false;
+  #ended = false;
+  #nexus: Nexus | undefined;
+  #session: SessionFacts | undefined;
+  #wakeAtMs: number | undefined;
+  #cancelWake: (() => void) | undefined;
+
+  constructor(options: {
+    readonly socket: Socket;
+    readonly core: ConnectionCore;
+    readonly host: ConnectionHost;
+    readonly clock: Clock;
+    readonly remoteAddress: string;
+  }) {
+    this.#socket = options.socket;
+    this.#core = options.core;
+    this.#host = options.host;
+    this.#clock = options.clock;
+    this.remoteAddress = options.remoteAddress;
+    this.#outbox = new Outbox(options.socket);
+    options.socket.setNoDelay(true);
+    options.socket.on('data', (chunk) => this.feed({ type: 'bytes', chunk: chunk as Buffer }));
+    options.socket.on('drain', () => this.#resume());
+    // A reset by the peer is an ordinary end of a connection; 'close' follows and tells the core.
+    options.socket.on('error', (error) => this.#socketError(error));
+    options.socket.on('close', () => this.#end());
+    this.#planWake();
+  }
+
+  /** The session this connection carries, from its full feature phase to its end. */
+  get session(): SessionFacts | undefined {
+    return this.#session;
+  }
+
+  get nexus(): Nexus | undefined {
+    return this.#nexus;
+  }
+
+  /** Feeds one event, now or after those that wait already. */
+  feed(event: ConnectionEvent): void {
+    this.#waiting.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        const effects = this.#core.handle(next, this.#clock.nowMs());
+        for (const effect of effects) this.#carryOut(effect);
+      }
+    } finally {
+      this.#busy = false;
+    }
+    this.#planWake();
+    this.#planFlush();
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        if (!this.#ended) this.#outbox.add(effect.pieces);
+        return;
+      case 'runTask':
+        this.#runTask(effect);
+        return;
+      case 'cancelTask':
+        this.#cancelTask(effect);
+        return;
+      case 'manageTasks':
+        this.#host.manageTasks(this, effect);
+        return;
+      case 'tasksCleared':
+        this.#host.tasksCleared(this, effect.id);
+        return;
+      case 'sessionOpened':
+        this.#session = effect.session;
+        this.#nexus = this.#host.sessionOpened(this, effect.session);
+        return;
+      case 'replaceSession':
+        this.#host.replaceSession(this, effect.tsih);
+        return;
+      case 'sessionClosed':
+        this.#sessionClosed(effect.session, effect.why);
+        return;
+      case 'close':
+        this.#close();
+        return;
+      case 'note':
+        this.#host.note(this, effect.fact);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #runTask({ task, scsi }: RunTask): void {
+    const nexus = this.#nexus;
+    if (nexus === undefined) {
+      this.feed({ type: 'taskCancelled', task });
+      return;
+    }
+    nexus.execute(scsi, (result: TaskResult) => this.feed({ type: 'taskDone', task, result }));
+  }
+
+  #cancelTask({ task, lun, tag }: CancelTask): void {
+    if (this.#nexus?.cancel(lun, tag) === true) this.feed({ type: 'taskCancelled', task });
+  }
+
+  #sessionClosed(session: SessionFacts, why: string): void {
+    this.#nexus?.close();
+    this.#nexus = undefined;
+    this.#session = undefined;
+    this.#host.sessionClosed(this, session, why);
+  }
+
+  #close(): void {
+    if (this.#ended) return;
+    this.#outbox.flush();
+    this.#socket.end();
+    this.#clock.after(LINGER_MS, () => this.#socket.destroy());
+  }
+
+  #socketError(error: Error): void {
+    this.#host.note(this, { kind: 'session-closed', message: `the connection broke: ${error.message}` });
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.feed({ type: 'closed' });
+    this.#host.ended(this);
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned || this.#ended || this.#outbox.isEmpty) return;
+    this.#flushPlanned = true;
+    this.#clock.defer(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushPlanned = false;
+    if (this.#ended || !this.#socket.writable) return;
+    this.#outbox.flush();
+    if (this.#socket.writableLength > UNSENT_BYTES_MAX && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** One timer, armed again only when the core wants to be woken earlier than it was set for. */
+  #planWake(): void {
+    const wakeAtMs = this.#core.wakeAtMs();
+    if (wakeAtMs === undefined) {
+      this.#cancelWake?.();
+      this.#cancelWake = undefined;
+      this.#wakeAtMs = undefined;
+      return;
+    }
+    if (this.#wakeAtMs !== undefined && this.#wakeAtMs <= wakeAtMs) return;
+    this.#cancelWake?.();
+    this.#wakeAtMs = wakeAtMs;
+    this.#cancelWake = this.#clock.after(Math.max(0, wakeAtMs - this.#clock.nowMs()), () => {
+      this.#wakeAtMs = undefined;
+      this.feed({ type: 'tick' });
+    });
+  }
+}

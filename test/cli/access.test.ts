@@ -1,0 +1,114 @@
+// Targets, initiators, CHAP and sessions through the real program and a real server.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { run } from '../support/child.ts';
+import { type Server, SNAPLUN, startServer } from '../support/server.ts';
+
+let server: Server;
+let directory: string;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'snaplun-access-'));
+  server = await startServer({ args: ['--init', 'disk0:1M'] });
+});
+
+afterAll(async () => {
+  await server.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const secretFile = (name: string, secret: string): string => {
+  const path = join(directory, name);
+  writeFileSync(path, `${secret}\n`, { mode: 0o600 });
+  return path;
+};
+
+async function refused(...words: string[]): Promise<string> {
+  const outcome = await server.tryCli(...words);
+  expect(outcome.code).toBe(1);
+  expect(outcome.stderr).toMatch(/^snaplun: [^\n]+\n$/);
+  return outcome.stderr;
+}
+
+test('targets are created, listed and deleted; one that shows LUNs stays', async () => {
+  const name = 'iqn.2026-11.com.example:second';
+  await server.cli('target', 'create', name, '--alias', 'the second');
+  expect(await refused('target', 'create', name.toUpperCase())).toMatch(/already/);
+  await server.cli('lun', 'create', 'other', '--size', '1M', '--target', name);
+  expect(await server.cli('target', 'list')).toEqual([
+    expect.objectContaining({ name: server.target, default: true, luns: 1 }),
+    expect.objectContaining({ name, default: false, luns: 1, chap: 'off', allowedInitiators: null }),
+  ]);
+  expect(await refused('target', 'delete', name)).toMatch(/unmap/);
+  await server.cli('lun', 'delete', 'other');
+  await server.cli('target', 'delete', name);
+  expect(await refused('target', 'delete', server.target)).toMatch(/default target/);
+});
+
+test('the first initiator allowed shuts all others out, and deny takes it off again', async () => {
+  const initiator = 'iqn.1993-08.org.debian:01:abc';
+  await server.cli('initiator', 'allow', initiator);
+  expect(await server.cli('initiator', 'list')).toEqual([
+    { target: server.target, allowedInitiators: [initiator] },
+  ]);
+  expect(await refused('initiator', 'deny', 'iqn.1993-08.org.debian:01:xyz')).toMatch(/not on the list/);
+  await server.cli('initiator', 'deny', initiator);
+  expect(await server.cli('initiator', 'list')).toEqual([{ target: server.target, allowedInitiators: [] }]);
+  // Nobody is left on the list, and nobody gets in: a shut door is not an open one.
+  const inquiry = await run('iscsi-inq', [server.url()]);
+  expect(inquiry.code).not.toBe(0);
+});
+
+test('secrets are checked, and never come back', async () => {
+  const long = secretFile('long', 'twelve bytes or more');
+  expect(await refused('chap', 'set', '--user', 'u', '--secret-file', secretFile('short', 'short'))).toMatch(
+    /12 to 255/,
+  );
+  expect(
+    await refused(
+      'chap',
+      'set',
+      '--user',
+      'u',
+      '--secret-file',
+      long,
+      '--mutual-user',
+      't',
+      '--mutual-secret-file',
+      long,
+    ),
+  ).toMatch(/differ/);
+  expect(await refused('chap', 'set', '--user', 'u', '--secret-file', join(directory, 'none'))).toMatch(
+    /ENOENT/,
+  );
+  await server.cli('chap', 'set', '--user', 'u', '--secret-file', long);
+  const shown = JSON.stringify([await server.cli('target', 'list'), await server.cli('status')]);
+  expect(shown).toContain('one-way');
+  expect(shown).not.toContain('twelve bytes');
+  expect(server.log).not.toContain('twelve bytes');
+  await server.cli('chap', 'clear');
+});
+
+test('a secret comes from standard input where the file is "-"', async () => {
+  const words = [
+    SNAPLUN,
+    '--admin',
+    join(server.pool, 'admin.sock'),
+    'chap',
+    'set',
+    '--user',
+    'u',
+    '--secret-file',
+    '-',
+  ];
+  const outcome = await run(process.execPath, words, { input: 'from standard input\n' });
+  expect(outcome.code).toBe(0);
+  await server.cli('chap', 'clear');
+});
+
+test('there is nobody logged in, and no session to disconnect', async () => {
+  expect(await server.cli('session', 'list')).toEqual([]);
+  expect(await refused('session', 'disconnect', '4')).toMatch(/no session 4/);
+});
