@@ -12,4 +12,5 @@ export {
 } from './login.ts';
 export { MemoryTarget, type ScriptedTask } from './memory-target.ts';
 export { PduLink } from './pdu-link.ts';
+export { RawPeer } from './raw-peer.ts';
 export { connectSocket, type Transport } from './transport.ts';
