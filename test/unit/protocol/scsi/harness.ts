@@ -105,10 +105,7 @@ export function bench(options: MemoryUnitOptions = {}, more: Partial<ScsiTargetO
   const initiator = (name = 'a'): Initiator =>
     new Initiator(
       target.openNexus({
-        portName: `iqn.2026-11.example:${name},i,0x00023d00000${name.charCodeAt(0).toString(16)}0`.slice(
-          0,
-          200,
-        ),
+        portName: `iqn.2026-11.example:${name},i,0x00023d0000${name.charCodeAt(0).toString(16)}`,
         deviceName: `iqn.2026-11.example:${name}`,
       }),
     );

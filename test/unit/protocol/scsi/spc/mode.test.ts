@@ -1,0 +1,164 @@
+// Mode pages, against bytes put together by hand from SPC-4 §7.5 and SBC-3 §6.4–6.5.
+import { describe, expect, test } from 'vitest';
+import { MemoryState } from '../../../../../lun/memory-device.ts';
+import { cdb10, filled, fixedSense, hexOf, type Initiator, ready, verdict } from '../harness.ts';
+
+const CACHING = `881204${'00'.repeat(17)}`;
+const CONTROL = '8a0a00100000' + '0000ffff0000';
+const ALL_PAGES = `010a${'00'.repeat(10)}020e${'00'.repeat(14)}${CACHING}${CONTROL}1c0a${'00'.repeat(10)}`;
+
+async function sense6(a: Initiator, page: number, control = 0, dbd = 0): Promise<string> {
+  const result = await a.run([0x1a, dbd << 3, (control << 6) | page, 0, 255, 0]);
+  return result.status === 0 ? hexOf(result.dataIn) : verdict(result);
+}
+
+function select6(a: Initiator, list: readonly number[], flags = 0x10): ReturnType<Initiator['run']> {
+  return a.run([0x15, flags, 0, 0, list.length, 0], { dataOut: Uint8Array.from(list) });
+}
+
+const controlPage = (dSense: number, swp: number): number[] => [
+  0x0a,
+  0x0a,
+  dSense,
+  0x10,
+  swp,
+  0,
+  0,
+  0,
+  0xff,
+  0xff,
+  0,
+  0,
+];
+const cachingPage = (wce: number): number[] => [0x08, 0x12, wce, ...new Array<number>(17).fill(0)];
+
+describe('MODE SENSE', () => {
+  test('(6) of all pages, with a block descriptor', async () => {
+    const { a } = await ready();
+    expect(await sense6(a, 0x3f)).toBe(`530010080002000000000200${ALL_PAGES}`);
+  });
+
+  test('(6) without block descriptors', async () => {
+    const { a } = await ready();
+    expect(await sense6(a, 0x0a, 0, 1)).toBe(`0f001000${CONTROL}`);
+  });
+
+  test('(10), with a long LBA block descriptor where that is accepted', async () => {
+    const { a } = await ready({ blockBytes: 4096, capacityBlocks: 5 });
+    const short = await a.run([0x5a, 0, 0x08, 0, 0, 0, 0, 1, 0, 0]);
+    expect(hexOf(short.dataIn)).toBe(`00220010000000080000000500001000${CACHING}`);
+    const long = await a.run([0x5a, 0x10, 0x08, 0, 0, 0, 0, 1, 0, 0]);
+    expect(hexOf(long.dataIn)).toBe(`002a00100100001000000000000000050000000000001000${CACHING}`);
+  });
+
+  test('changeable values are masks: WCE, D_SENSE and SWP', async () => {
+    const { a } = await ready();
+    expect(await sense6(a, 0x08, 1, 1)).toBe(`17001000881204${'00'.repeat(17)}`);
+    expect(await sense6(a, 0x0a, 1, 1)).toBe(`0f0010008a0a0400080000000000000000`.slice(0, 32));
+  });
+
+  test('a write protected unit says so', async () => {
+    const { a } = await ready({ readOnly: true });
+    expect((await sense6(a, 0x0a)).slice(0, 8)).toBe('17009008');
+  });
+
+  test('unknown pages and subpages are refused at their field', async () => {
+    const { a } = await ready();
+    const page = await a.run([0x1a, 0, 0x05, 0, 255, 0]);
+    expect([verdict(page), fixedSense(page).special]).toEqual(['5/24/00', [0xcd, 0, 2]]);
+    const subpage = await a.run([0x1a, 0, 0x0a, 1, 255, 0]);
+    expect([verdict(subpage), fixedSense(subpage).special]).toEqual(['5/24/00', [0xc0, 0, 3]]);
+    expect(verdict(await a.run([0x1a, 0, 0x3f, 0xff, 255, 0]))).toBe('good');
+  });
+});
+
+describe('MODE SELECT', () => {
+  test('SWP protects until it is cleared, and other nexuses hear of it', async () => {
+    const { a, initiator } = await ready();
+    const b = await initiator('b').settle();
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 8)]))).toBe('good');
+    expect(verdict(await b.run([0, 0, 0, 0, 0, 0]))).toBe('6/2a/01');
+    expect(verdict(await a.run(cdb10(0x2a, 0, 1), { dataOut: filled(512, 1) }))).toBe('7/27/02');
+    expect(verdict(await a.run(cdb10(0x28, 0, 1)))).toBe('good');
+    expect((await sense6(a, 0x0a)).slice(0, 8)).toBe('17009008');
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 0)]))).toBe('good');
+    expect(verdict(await a.run(cdb10(0x2a, 0, 1), { dataOut: filled(512, 1) }))).toBe('good');
+  });
+
+  test('without WCE every write is durable at once', async () => {
+    const { a, unit } = await ready();
+    await a.run(cdb10(0x2a, 0, 1), { dataOut: filled(512, 1) });
+    expect(unit.device.fuaWrites).toBe(0);
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...cachingPage(0)]))).toBe('good');
+    await a.run(cdb10(0x2a, 0, 1), { dataOut: filled(512, 1) });
+    await a.run(cdb10(0x41, 0, 4), { dataOut: filled(512, 1) });
+    expect(unit.device.fuaWrites).toBe(2);
+  });
+
+  test("without the operator's leave WCE is off and cannot be changed", async () => {
+    const { a } = await ready({ writeCache: false });
+    expect(await sense6(a, 0x08, 0, 1)).toBe(`170010000812${'00'.repeat(18)}`);
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...cachingPage(4)]))).toBe('5/26/00');
+  });
+
+  test('SP saves for the next start; without it a reset forgets', async () => {
+    const state = new MemoryState();
+    const first = await ready({ state });
+    expect(verdict(await select6(first.a, [0, 0, 0, 0, ...cachingPage(0)], 0x11))).toBe('good');
+    expect(verdict(await select6(first.a, [0, 0, 0, 0, ...controlPage(4, 0)]))).toBe('good');
+    const second = await ready({ state });
+    expect((await sense6(second.a, 0x08, 0, 1)).slice(8)).toBe(`881200${'00'.repeat(17)}`);
+    expect((await sense6(second.a, 0x08, 3, 1)).slice(8)).toBe(`881200${'00'.repeat(17)}`);
+    expect((await sense6(second.a, 0x08, 2, 1)).slice(8)).toBe(CACHING);
+    expect((await sense6(second.a, 0x0a, 0, 1)).slice(8)).toBe(CONTROL);
+  });
+
+  test('lists that are too short', async () => {
+    const { a } = await ready();
+    for (const list of [
+      [0, 0, 0],
+      [0, 0, 0, 8, 1],
+      [0, 0, 0, 0, 0x0a],
+      [0, 0, 0, 0, ...controlPage(0, 0).slice(0, 11)],
+    ]) {
+      expect(verdict(await select6(a, list)), list.join()).toBe('5/1a/00');
+    }
+    expect(verdict(await select6(a, []))).toBe('good');
+  });
+
+  test('bits that cannot change, other forms and unknown pages are refused at their byte', async () => {
+    const { a } = await ready();
+    const cases: [number[], number[]][] = [
+      [
+        [0, 0, 0, 0, 0x0a, 0x0a, 0, 0x20, 0, 0, 0, 0, 0xff, 0xff, 0, 0],
+        [0x80, 0, 7],
+      ],
+      [
+        [0, 0, 0, 0, 0x05, 0x02, 0, 0],
+        [0x80, 0, 4],
+      ],
+      [
+        [0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 2, 0],
+        [0x80, 0, 4],
+      ],
+      [
+        [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 16, 0],
+        [0x80, 0, 9],
+      ],
+    ];
+    for (const [list, special] of cases) {
+      const result = await select6(a, list);
+      expect([verdict(result), fixedSense(result).special]).toEqual(['5/26/00', special]);
+    }
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 0)], 0))).toBe('5/24/00');
+    expect(verdict(await select6(a, [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0]))).toBe('good');
+  });
+
+  test('(10) with a long LBA block descriptor', async () => {
+    const { a } = await ready();
+    const list = [0, 0, 0, 0, 1, 0, 0, 16, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, ...cachingPage(0)];
+    const cdb = [0x55, 0x10, 0, 0, 0, 0, 0, 0, list.length, 0];
+    expect(verdict(await a.run(cdb, { dataOut: Uint8Array.from(list) }))).toBe('good');
+    expect((await sense6(a, 0x08, 0, 1)).slice(8)).toBe(`881200${'00'.repeat(17)}`);
+  });
+});
