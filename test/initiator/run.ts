@@ -24,6 +24,7 @@ async function runScenario(scenario: Scenario, quiet: boolean): Promise<boolean>
   const logPath = join(tmpdir(), `snaplun-initiator-${process.pid}-${scenario.name}.log`);
   const log = createWriteStream(logPath);
   let kept = '';
+  await scenario.prepare?.(server);
   const end = await runInGuest({
     script: scriptOf(scenario),
     args: [server.target, '0', ...scenario.args],

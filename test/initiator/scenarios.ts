@@ -2,6 +2,9 @@
  * What can be run in the guest: the script, its arguments, and what the host does when the script asks for
  * it.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Server } from '../support/server.ts';
 import type { HostAnswer, HostSide } from './control.ts';
@@ -17,6 +20,8 @@ export interface Scenario {
   /** What follows the target's name and the LUN number on the script's command line. */
   readonly args: readonly string[];
   hostSide(server: Server): HostSide;
+  /** What the host does before the guest boots. */
+  prepare?(server: Server): Promise<void>;
 }
 
 const done = (output = ''): HostAnswer => ({ status: 0, output });
@@ -53,6 +58,36 @@ function lifeAndDeath(server: Server): HostSide {
   };
 }
 
+const CHAP = {
+  user: 'guest',
+  secret: 'guest-secret-0001',
+  targetUser: 'target',
+  targetSecret: 'target-secret-001',
+} as const;
+
+/** Secrets travel in files, which only their owner can read. */
+async function setChap(server: Server, mutual: boolean): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'snaplun-chap-'));
+  const files = { own: join(folder, 'own'), target: join(folder, 'target') };
+  await writeFile(files.own, `${CHAP.secret}\n`, { mode: 0o600 });
+  await writeFile(files.target, `${CHAP.targetSecret}\n`, { mode: 0o600 });
+  const both = ['--mutual-user', CHAP.targetUser, '--mutual-secret-file', files.target];
+  try {
+    const words = ['chap', 'set', '--user', CHAP.user, '--secret-file', files.own];
+    await server.cli(...words, ...(mutual ? both : []));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function mutualChap(server: Server): HostSide {
+  return async (words) => {
+    if (words[0] !== 'mutual') return unknown(words);
+    await setChap(server, true);
+    return done();
+  };
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'smoke',
@@ -85,6 +120,15 @@ export const SCENARIOS: readonly Scenario[] = [
     timeoutMs: 300_000,
     args: ['20'],
     hostSide: lifeAndDeath,
+  },
+  {
+    name: 'chap-digest',
+    about: 'CHAP one-way and mutual, refused and accepted, and every combination of digests',
+    diskSize: '64M',
+    timeoutMs: 300_000,
+    args: [CHAP.user, CHAP.secret, CHAP.targetUser, CHAP.targetSecret],
+    hostSide: mutualChap,
+    prepare: (server) => setChap(server, false),
   },
 ];
 
