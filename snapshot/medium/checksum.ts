@@ -1,4 +1,7 @@
-/** CRC-32 (IEEE 802.3) for the few small headers of the embedded medium; a table, since speed is no matter here. */
+/**
+ * CRC-32 (IEEE 802.3) for the few small headers of the embedded medium; a table, since speed is no matter
+ * here.
+ */
 const TABLE = new Uint32Array(256).map((_, byte) => {
   let value = byte;
   for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;

@@ -49,7 +49,10 @@ export interface FaultPlan {
    * it everything completes at once.
    */
   readonly defer?: (complete: () => void) => void;
-  /** With `defer`: how likely a read, write, append or discard completes at once all the same. 0 unless told. */
+  /**
+   * With `defer`: how likely a read, write, append or discard completes at once all the same. 0 unless
+   * told.
+   */
   readonly atOnceChance?: number;
   /** Power is cut while this operation (counted over all that change something, from 0) is in flight. */
   readonly cutAt?: number;
@@ -93,7 +96,10 @@ export class Loss {
     return chance(this.#random, this.#tornChance);
   }
 
-  /** Which of `versions` + 1 states of a place survived; 0 is the one that was flushed, `versions` the newest. */
+  /**
+   * Which of `versions` + 1 states of a place survived; 0 is the one that was flushed, `versions` the
+   * newest.
+   */
   version(versions: number): number {
     return this.keeps() ? versions : below(this.#random, versions);
   }

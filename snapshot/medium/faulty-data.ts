@@ -9,7 +9,10 @@ import { StoreError } from '../../lun/errors.ts';
 import { below, chance, type FaultRandom, Loss, SECTOR_BYTES } from './fault-plan.ts';
 import { type Place, POOL_BLOCK_BYTES } from './medium.ts';
 
-/** What a block reads as that was never written, or was discarded: not zeroes, so that nobody leans on them. */
+/**
+ * What a block reads as that was never written, or was discarded: not zeroes, so that nobody leans on
+ * them.
+ */
 const UNWRITTEN_BYTE = 0xa5;
 const UNWRITTEN = new Uint8Array(POOL_BLOCK_BYTES).fill(UNWRITTEN_BYTE);
 const ZEROES = new Uint8Array(POOL_BLOCK_BYTES);

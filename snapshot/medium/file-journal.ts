@@ -165,7 +165,10 @@ export class FileJournal implements JournalSpace {
     }
   }
 
-  /** Makes the files that are always there; one that finds no space is left out, the journal works with fewer. */
+  /**
+   * Makes the files that are always there; one that finds no space is left out, the journal works with
+   * fewer.
+   */
   async #fillReserve(): Promise<void> {
     while (this.#files.length < this.#options.reserveSegments) {
       try {

@@ -38,7 +38,8 @@ export interface DataSpace {
   readonly capacityBlocks: number;
   /**
    * Fills `into` (a multiple of the pool block) from `place` on. Completes at once where the bytes are
-   * cached; never blocks the loop where they are not. Blocks never written, or discarded, may read as anything.
+   * cached; never blocks the loop where they are not. Blocks never written, or discarded, may read as
+   * anything.
    */
   read(place: Place, into: Uint8Array): MaybePromise<void>;
   /** Stores all the runs, in any order; completed when all are. */
@@ -51,7 +52,10 @@ export interface DataSpace {
   grow(capacityBlocks: number): Promise<void>;
 }
 
-/** A piece of the journal as it was found: bytes of one segment from its begin on, an unwritten tail included. */
+/**
+ * A piece of the journal as it was found: bytes of one segment from its begin on, an unwritten tail
+ * included.
+ */
 export interface JournalSegment {
   /** Ascending in the order in which the segments were begun. */
   readonly number: number;
@@ -75,8 +79,9 @@ export interface JournalSpace {
   /** Everything whose append completed before the call is flushed when it completes. */
   flush(): Promise<void>;
   /**
-   * Ends the present segment; the next append begins a new one, whose number this returns: larger than that of
-   * every segment appended to so far. Where nothing was appended to the present one, that is its own number.
+   * Ends the present segment; the next append begins a new one, whose number this returns: larger than that
+   * of every segment appended to so far. Where nothing was appended to the present one, that is its own
+   * number.
    */
   beginSegment(): MaybePromise<number>;
   /** The segment the next append goes to. */
@@ -84,8 +89,8 @@ export interface JournalSpace {
   /** Bytes of all segments kept. */
   readonly keptBytes: number;
   /**
-   * Every segment kept, in order, one at a time. Only before the first append of this opening. Segments dropped
-   * may appear again after a crash, and one to which nothing was appended may appear.
+   * Every segment kept, in order, one at a time. Only before the first append of this opening. Segments
+   * dropped may appear again after a crash, and one to which nothing was appended may appear.
    */
   replay(): AsyncIterable<JournalSegment>;
   /** Segments numbered below this are no longer needed; at most the present one's number. */
@@ -100,12 +105,16 @@ export interface MetaChange {
   readonly value: Uint8Array | undefined;
 }
 
-/** Ordered small values (keys up to 64 bytes, compared bytewise; values up to 3,072 bytes, larger ones allowed but slow). */
+/**
+ * Ordered small values (keys up to 64 bytes, compared bytewise; values up to 3,072 bytes, larger ones
+ * allowed but slow).
+ */
 export interface MetaSpace {
   /** The value, to be copied or read before the loop turns. */
   get(key: MetaKey): MaybePromise<Uint8Array | undefined>;
   /**
-   * Entries with `from` <= key < `to`, in order (or the reverse), at most `limit`. One consistent view per call.
+   * Entries with `from` <= key < `to`, in order (or the reverse), at most `limit`. One consistent view per
+   * call.
    */
   scan(range: {
     readonly from: MetaKey;
@@ -114,8 +123,8 @@ export interface MetaSpace {
     readonly reverse?: boolean;
   }): MaybePromise<ReadonlyArray<{ readonly key: MetaKey; readonly value: Uint8Array }>>;
   /**
-   * All the changes or none, flushed when it completes; of several changes of one key the last wins. One commit
-   * at a time. `get` and `scan` may show the changes before that.
+   * All the changes or none, flushed when it completes; of several changes of one key the last wins. One
+   * commit at a time. `get` and `scan` may show the changes before that.
    */
   commit(changes: readonly MetaChange[]): Promise<void>;
 }

@@ -1,4 +1,7 @@
-/** Making and opening a pool in a directory: every way in which the operator can be wrong has its own word. */
+/**
+ * Making and opening a pool in a directory: every way in which the operator can be wrong has its own
+ * word.
+ */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -40,7 +43,7 @@ function editHeader(directory: string, edit: (text: string) => string): void {
   fs.writeFileSync(file, edit(fs.readFileSync(file, 'utf8')));
 }
 
-test('a pool is made in a directory that is new, empty, or the root of a new file system; mode 0700', async () => {
+test('a pool is made in a directory that is new, empty or a fresh file system; mode 0700', async () => {
   const made = path.join(root, 'deep', 'er');
   await createFilePool(made, FORM);
   expect(fs.statSync(made).mode & 0o777).toBe(0o700);
