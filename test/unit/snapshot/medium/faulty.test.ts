@@ -304,7 +304,7 @@ describe('failing calls', () => {
     expect(() => medium.journal.append(filled(9, 3))).toThrow('earlier append');
   });
 
-  test('what a failed flush let go shows until the caches are dropped; no later flush brings it back', async () => {
+  test('what a failed flush let go shows until the caches are dropped; no flush brings it back', async () => {
     let gone = 0;
     for (let seed = 0; seed < SEEDS; seed += 1) {
       const store = new FaultyStore(FORM);
