@@ -1,4 +1,4 @@
-/** What every medium promises of its journal: the part of `mediumContract` that is about appends and segments. */
+/** What every medium promises of its journal; the part of `mediumContract` about appends and segments. */
 import { expect, test } from 'vitest';
 import type { MaybePromise } from '../../lun/units.ts';
 import { CONTRACT_SEGMENT_BYTES, filled, type MakeStore, segmentsOf } from './medium-bytes.ts';
