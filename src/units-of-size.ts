@@ -29,7 +29,8 @@ export function formatSize(bytes: number): string {
   let value = bytes;
   let unit = '';
   for (const next of ['K', 'M', 'G', 'T', 'P']) {
-    if (value < 1024) break;
+    // What would round up to 1024 belongs to the next unit.
+    if (value < 1023.95) break;
     value /= 1024;
     unit = next;
   }

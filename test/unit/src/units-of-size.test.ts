@@ -27,6 +27,7 @@ test.each([
   [512, '512 B'],
   [1024, '1 KiB'],
   [1_572_864, '1.5 MiB'],
+  [1024 ** 4 - 8192, '1.0 TiB'],
   [10_737_418_240, '10 GiB'],
 ])('%d bytes read as %s', (bytes, text) => {
   expect(formatSize(bytes)).toBe(text);
