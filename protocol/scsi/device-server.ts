@@ -109,11 +109,11 @@ export class DeviceServer {
   }
 
   /** Logical unit reset (SAM-5 §6.3.3). The tasks have ended already. */
-  reset(code: SenseCode, from: NexusState | undefined): void {
+  reset(code: SenseCode): void {
     this.legacyHolder = undefined;
     this.preventers.clear();
     this.modes.reset();
-    this.raise(code, from);
+    this.raise(code);
   }
 
   #noteReserved(): void {

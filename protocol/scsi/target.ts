@@ -89,18 +89,16 @@ export class ScsiTarget implements NexusSource {
     return number === undefined ? undefined : this.#byLun.get(number);
   }
 
-  /** LOGICAL UNIT RESET, once its tasks have ended. False: no such LUN. */
-  resetLun(lun: Uint8Array, from: Nexus): boolean {
+  /** LOGICAL UNIT RESET, once its tasks have ended. Every nexus hears of it, the asker too (SAM-5 §6.3.3). False: no such LUN. */
+  resetLun(lun: Uint8Array, _from: Nexus): boolean {
     const server = this.serverAt(lun);
-    server?.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED, from.state);
+    server?.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);
     return server !== undefined;
   }
 
-  /** A reset of every unit, once the tasks have ended; nobody is spared when no nexus asked for it. */
-  resetTarget(from: Nexus | undefined): void {
-    for (const server of this.#byLun.values()) {
-      server.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED, from?.state);
-    }
+  /** A reset of every unit, once the tasks have ended, whether a nexus asked for it or not. */
+  resetTarget(_from: Nexus | undefined): void {
+    for (const server of this.#byLun.values()) server.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }
 
   /**

@@ -38,7 +38,7 @@ export const COMPARE_AND_WRITE = command({
     const first = Number(lba);
     if (first + blocks > geometry.capacityBlocks) return LBA_OUT_OF_RANGE;
     if (blocks > COMPARE_AND_WRITE_BLOCKS_MAX) return invalidCdbField(NUMBER_OF_LOGICAL_BLOCKS_BYTE);
-    if (blocks === 0) return DONE;
+    if (blocks === 0) return refuseUnnamedData(task.dataOut);
     const halfBytes = blocks * geometry.blockBytes;
     if (task.dataOut.byteLength !== 2 * halfBytes) return wrongDataOut(2 * halfBytes);
     const expected = task.dataOut.subarray(0, halfBytes);
@@ -55,6 +55,14 @@ export const COMPARE_AND_WRITE = command({
     return comparing instanceof Promise ? comparing.then(judge) : judge(comparing);
   },
 });
+
+/**
+ * Zero blocks compare and write nothing. Data that came all the same was meant for more blocks than
+ * the field of one byte can say, and taking it for done would hide that nothing was stored.
+ */
+function refuseUnnamedData(dataOut: Uint8Array): Outcome {
+  return dataOut.byteLength === 0 ? DONE : invalidCdbField(NUMBER_OF_LOGICAL_BLOCKS_BYTE);
+}
 
 /** INFORMATION is the offset of the first byte in the data-out that differs (SBC-3 §5.2). */
 function miscompare(differsAt: number, transferBytes: number): Outcome {

@@ -17,8 +17,9 @@ const NO_DATA_OUT_BUFFER_BIT = 0x01;
 
 /**
  * WRITE SAME (SBC-3 §5.46, §5.47). Zero blocks mean up to the end (WSNZ 0), within MAXIMUM WRITE SAME
- * LENGTH. With UNMAP the blocks are given back where that reads the same as what was sent: zeroes.
- * A single block must be sent, no less and no more, as it stands for the whole range.
+ * LENGTH. With UNMAP the blocks are given back and read as zeroes, whatever block was sent: initiators
+ * send zeroes with it, and the targets they know do the same. A single block must be sent, no less and
+ * no more, as it stands for the whole range.
  */
 function writeSame(
   { task, server }: Request,
@@ -54,10 +55,7 @@ function store(
   unmap: boolean,
 ): MaybePromise<void> {
   const options = writeOptions(server, false);
-  const isZero = pattern.every((byte) => byte === 0);
-  return unmap && isZero
-    ? server.device.unmap([range], options)
-    : server.device.writeSame(range, pattern, options);
+  return unmap ? server.device.unmap([range], options) : server.device.writeSame(range, pattern, options);
 }
 
 interface WriteSameForm {

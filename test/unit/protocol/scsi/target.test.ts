@@ -73,7 +73,7 @@ describe('unit attentions', () => {
     unit.tell('space-threshold');
     const seen = [verdict(await a.run(TUR)), verdict(await a.run(TUR)), verdict(await a.run(TUR))];
     expect(seen).toEqual(['6/29/03', '6/38/07', 'good']);
-    expect([verdict(await b.run(TUR)), verdict(await b.run(TUR))]).toEqual(['6/2a/09', '6/38/07']);
+    expect([verdict(await b.run(TUR)), verdict(await b.run(TUR))]).toEqual(['6/29/03', '6/38/07']);
   });
 
   test('CLEAR TASK SET tells the others, or those that had tasks', async () => {
@@ -253,8 +253,12 @@ describe('arbitrary CDBs', () => {
   test('200,000 of them are each answered once, and nothing throws', async () => {
     const seed = 0xcdb;
     const random = seededRandom(seed);
-    const { a, initiator, target } = await ready({ removable: true, capacityBlocks: 1024 });
+    const { a, initiator, target } = await ready({ removable: true, capacityBlocks: 256 });
     const b = initiator('b');
+    const dataOuts = [0, 0, 7, 24, 40, 512, 1024].flatMap((bytes) => [
+      random.bytes(bytes),
+      random.bytes(bytes),
+    ]);
     const statuses = new Map<number, number>();
     let answered = 0;
     let begun = 0;
@@ -263,7 +267,7 @@ describe('arbitrary CDBs', () => {
       const row = random.pick(COMMANDS.rows);
       if (random.chance(0.9)) arrange(cdb, row, random);
       const attribute = random.pick(['simple', 'simple', 'ordered', 'head-of-queue', 'untagged'] as const);
-      const dataOut = random.bytes(random.pick([0, 0, 7, 24, 512, 1024]));
+      const dataOut = random.pick(dataOuts);
       const nexus = random.chance(0.8) ? a.nexus : b.nexus;
       begun += 1;
       nexus.execute(
@@ -282,7 +286,7 @@ describe('arbitrary CDBs', () => {
     expect(answered, `seed ${seed}`).toBe(begun);
     for (const status of [0x00, 0x02, 0x18])
       expect(statuses.get(status), `status ${status}`).toBeGreaterThan(1000);
-  });
+  }, 120_000);
 });
 
 /** Makes a CDB that has a chance: a real opcode, mostly no bits that must be zero, small places and lengths. */
@@ -298,7 +302,7 @@ function arrange(
     for (const name of ['lba', 'transferLength', 'verificationLength', 'blocks', 'parameterListLength']) {
       const field = row.cdb[name];
       if (field === undefined) continue;
-      const value = random.chance(0.5) ? random.below(4) : random.below(1030);
+      const value = random.chance(0.5) ? random.below(4) : random.below(260);
       cdb.fill(0, field.byte, field.byte + field.byteCount);
       cdb.set(u16(value).slice(-Math.min(2, field.byteCount)), field.byte + Math.max(0, field.byteCount - 2));
     }

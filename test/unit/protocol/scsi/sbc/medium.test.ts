@@ -93,6 +93,7 @@ describe('PREVENT ALLOW MEDIUM REMOVAL', () => {
     expect(verdict(await a.run(EJECT))).toBe('good');
     await a.run(PREVENT);
     target.resetLun(new Uint8Array(8), a.nexus);
+    expect(verdict(await a.run(TUR))).toBe('6/29/03');
     expect(verdict(await a.run(LOAD))).toBe('good');
     await a.run(PREVENT);
     target.resetTarget(undefined);

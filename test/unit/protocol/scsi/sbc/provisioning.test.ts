@@ -106,7 +106,7 @@ describe.each([
     expect(verdict(await a.run(make(opcode, 1, 0), { dataOut }))).toBe('good');
   });
 
-  test('with UNMAP gives zeroes back and stores anything else', async () => {
+  test('with UNMAP gives the blocks back, whatever block was sent', async () => {
     const { a, unit } = await setUp();
     await fill(a, 0, 8, 7);
     expect(verdict(await a.run(make(opcode, 0, 4, 0x08), { dataOut: filled(BLOCK, 0) }))).toBe('good');
@@ -115,8 +115,8 @@ describe.each([
       { lba: 0, blocks: 4, mapped: false },
       { lba: 4, blocks: 4, mapped: true },
     ]);
-    expect(verdict(await a.run(make(opcode, 0, 1, 0x08), { dataOut: filled(BLOCK, 3) }))).toBe('good');
-    expect(await firsts(a, 0, 2)).toEqual([3, 0]);
+    expect(verdict(await a.run(make(opcode, 4, 1, 0x08), { dataOut: filled(BLOCK, 3) }))).toBe('good');
+    expect(await firsts(a, 3, 3)).toEqual([0, 0, 7]);
   });
 
   test('refuses data of another size, ANCHOR, and UNMAP where the unit is not thin', async () => {
@@ -173,6 +173,8 @@ describe('COMPARE AND WRITE', () => {
     const { a } = await setUp();
     expect(verdict(await caw(a, 0, 0, new Uint8Array(0)))).toBe('good');
     expect(verdict(await caw(a, CAPACITY, 0, new Uint8Array(0)))).toBe('good');
+    const unnamed = await caw(a, 0, 0, halves(256, 0, 0));
+    expect([verdict(unnamed), fixedSense(unnamed).special]).toEqual(['5/24/00', [0xc0, 0, 13]]);
     expect(verdict(await caw(a, CAPACITY, 1, halves(1, 0, 0)))).toBe('5/21/00');
     for (const blocks of [1, 3]) expect(verdict(await caw(a, 0, blocks, halves(2, 0, 0)))).toBe('5/0e/03');
     expect(verdict(await caw(a, 0, 255, halves(255, 0, 0)))).toBe('good');
