@@ -10,7 +10,7 @@ export {
   type LoginOptions,
   type LoginResult,
 } from './login.ts';
-export { MemoryTarget, type ScriptedTask } from './memory-target.ts';
+export { type MemoryConnection, MemoryTarget, type ScriptedTask } from './memory-target.ts';
 export { PduLink } from './pdu-link.ts';
 export { RawPeer } from './raw-peer.ts';
 export { connectSocket, type Transport } from './transport.ts';
