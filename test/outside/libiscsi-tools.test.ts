@@ -17,7 +17,7 @@ beforeAll(async () => {
   server = await startServer({ args: ['--init', 'disk0:64M'] });
   await server.cli('lun', 'create', 'disk1', '--size', '32M', '--block-size', '4096');
   await server.cli('lun', 'create', 'disk2', '--size', '16M', '--removable', '--read-only');
-});
+}, 120_000);
 
 afterAll(async () => {
   expect(await server.stop()).toMatchObject({ code: 0 });

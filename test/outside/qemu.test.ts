@@ -25,12 +25,15 @@ async function makeImage(): Promise<string> {
   return path;
 }
 
+/** The machine may be busy, and each command of the admin client is a process of its own. */
+const SLOW_MS = 120_000;
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'snaplun-qemu-'));
   server = await startServer({ args: ['--init', `disk0:${DISK_BYTES}`] });
   await server.cli('lun', 'create', 'disk1', '--size', '32M');
   await server.cli('lun', 'create', 'disk2', '--size', '32M', '--block-size', '4096');
-});
+}, SLOW_MS);
 
 afterAll(async () => {
   expect(await server.stop()).toMatchObject({ code: 0 });
@@ -59,17 +62,16 @@ describe('QEMU and the server', () => {
       server.url(lun),
       'write -P 0xab 1M 1M',
       'read -P 0xab 1M 1M',
-      'write -z 1280k 64k',
-      'read -P 0 1280k 64k',
-      'discard 1536k 256k',
-      'read -P 0 1536k 256k',
-      'read -P 0xab 1M 256k',
-      'read -P 0xab 1344k 192k',
-      'read -P 0xab 1792k 256k',
+      'write -z 1280k 16k',
+      'discard 1536k 16k',
+      // Shorter than 32 KiB: above that QEMU asks GET LBA STATUS first, with a length that fails an assertion
+      // of its own on 4096-byte blocks.
+      ...['read -P 0xab 1264k 16k', 'read -P 0 1280k 16k', 'read -P 0xab 1296k 16k'],
+      ...['read -P 0xab 1520k 16k', 'read -P 0 1536k 16k', 'read -P 0xab 1552k 16k'],
       'flush',
     );
     expect(said).toContain('wrote 1048576/1048576 bytes at offset 1048576');
-    expect(said).toContain('discard 262144/262144 bytes at offset 1572864');
+    expect(said).toContain('discard 16384/16384 bytes at offset 1572864');
     expect(said).not.toContain('verification failed');
   });
 

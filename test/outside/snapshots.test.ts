@@ -34,7 +34,10 @@ afterEach(async () => {
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
 
-describe('Snapshots seen from outside', () => {
+/** Each command of the admin client is a process of its own, and the machine may be busy. */
+const SLOW_MS = 120_000;
+
+describe('Snapshots seen from outside', { timeout: SLOW_MS }, () => {
   test('a mapped snapshot keeps what the original loses, and refuses writes', async () => {
     await qemuIo(server.url(0), 'write -P 0x01 0 1M', 'flush');
     await server.cli('snapshot', 'create', 'disk0', 's1');
