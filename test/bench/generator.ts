@@ -1,0 +1,91 @@
+/** A load generator: a process that does what the measuring process orders, and ends with it. */
+import assert from 'node:assert';
+import { randomFillSync } from 'node:crypto';
+import { Histogram } from './histogram.ts';
+import { Entry, type Negotiated, type UnitSize } from './login.ts';
+import type { Order, Plan, Report } from './plan.ts';
+import { Pump, type Until } from './pump.ts';
+import { Wire } from './wire.ts';
+
+/** The bare server takes any segment and any number of commands. */
+const BARE: Negotiated = {
+  segmentBytesMax: 0xff_ffff,
+  firstBurstBytes: 0xff_ffff,
+  initialR2T: false,
+  immediateData: true,
+  cmdSN: 1,
+  expStatSN: 1,
+  maxCmdSN: 0x7fff_ffff,
+};
+const BARE_BLOCK_BYTES = 512;
+
+let pumps: Pump[] = [];
+let latencies = new Histogram();
+
+async function openOne(plan: Plan, session: number, payload: Uint8Array): Promise<Pump> {
+  const wire = await Wire.open(plan.address);
+  let negotiated = BARE;
+  let size: UnitSize = { blockBytes: BARE_BLOCK_BYTES, blocks: plan.spanBytes / BARE_BLOCK_BYTES };
+  if (plan.target !== undefined) {
+    const entry = new Entry(wire);
+    const answered = await entry.login(plan.target, session);
+    size = await entry.size(plan.lun);
+    negotiated = entry.numbering(answered);
+  }
+  const { blockBytes } = size;
+  const spanBlocks = plan.spanBytes / blockBytes;
+  assert(spanBlocks <= size.blocks, 'the unit is smaller than the span');
+  const blocks = Math.floor(spanBlocks / plan.pattern.sessions);
+  return new Pump({
+    wire,
+    negotiated,
+    lun: plan.lun,
+    blockBytes,
+    region: { firstBlock: session * blocks, blocks },
+    pattern: plan.pattern,
+    seed: plan.seed * 1000 + session,
+    payload,
+    latencies,
+  });
+}
+
+async function open(plan: Plan): Promise<void> {
+  close();
+  latencies = new Histogram();
+  const payload = randomFillSync(new Uint8Array(plan.pattern.transferBytes));
+  for (const session of plan.sessions) pumps.push(await openOne(plan, session, payload));
+}
+
+async function run(until: Until): Promise<Report> {
+  latencies.clear();
+  const processor = process.cpuUsage();
+  const startedMs = performance.now();
+  const counts = await Promise.all(pumps.map((pump) => pump.run(until)));
+  const elapsedMs = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(processor);
+  const commands = counts.reduce((sum, count) => sum + count, 0);
+  const processorMs = (user + system) / 1000;
+  return { say: 'ran', tally: { commands, elapsedMs, processorMs, latencyCounts: latencies.counts() } };
+}
+
+function close(): void {
+  for (const pump of pumps) pump.close();
+  pumps = [];
+}
+
+async function obey(order: Order): Promise<Report> {
+  if (order.say === 'run') return await run(order);
+  if (order.say === 'open') await open(order.plan);
+  else close();
+  return { say: 'done' };
+}
+
+process.on('message', (order: Order) => {
+  const answer = (report: Report): void => {
+    process.send?.(report);
+  };
+  obey(order).then(answer, (error: Error) => {
+    close();
+    answer({ say: 'failed', why: error.message });
+  });
+});

@@ -1,0 +1,35 @@
+/** What the measuring process and its load generators say to each other. */
+import type { Case } from './cases.ts';
+import type { Address } from './wire.ts';
+
+export interface Plan {
+  readonly address: Address;
+  /** Without a target's name the server is the bare one, which wants no login. */
+  readonly target: string | undefined;
+  readonly lun: number;
+  readonly pattern: Case;
+  /** Which of the pattern's sessions this generator holds, counted from 0. */
+  readonly sessions: readonly number[];
+  /** Bytes from the beginning of the unit that are in play, over all sessions. */
+  readonly spanBytes: number;
+  readonly seed: number;
+}
+
+export type Order =
+  | { readonly say: 'open'; readonly plan: Plan }
+  | { readonly say: 'run'; readonly durationMs: number; readonly commandsMax: number }
+  | { readonly say: 'close' };
+
+/** What one generator counted in one run. */
+export interface Tally {
+  readonly commands: number;
+  readonly elapsedMs: number;
+  /** Processor time of the generator itself, user and system. */
+  readonly processorMs: number;
+  readonly latencyCounts: readonly number[];
+}
+
+export type Report =
+  | { readonly say: 'done' }
+  | { readonly say: 'ran'; readonly tally: Tally }
+  | { readonly say: 'failed'; readonly why: string };
