@@ -23,7 +23,7 @@ export async function allocationOf(
   const runs = new Runs(range, sectors);
   for (let block = firstBlock; block <= lastBlock && runs.closed < runsMax; ) {
     const page = Math.floor(block / PAGE_BLOCKS);
-    const next = nextPageOf(from.tables, view.layers, page);
+    const next = nextPageOf(from.tables, view.layers.images, page);
     if (next !== page) {
       const end = next === undefined ? lastBlock + 1 : Math.min(lastBlock + 1, next * PAGE_BLOCKS);
       runs.add(block, end, false);

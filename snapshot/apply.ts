@@ -53,10 +53,13 @@ export class Applier {
 
   /** Pages that are not resident are loaded; those of a batch that had to wait are pinned into `pins`. */
   prepare(extents: readonly Extent[], pins: Set<TablePage>): MaybePromise<void> {
-    for (const extent of extents) {
-      if (!this.#isResident(extent)) return this.#load(extents, pins);
-    }
-    return undefined;
+    return this.isReady(extents) ? undefined : this.#load(extents, pins);
+  }
+
+  /** Nothing has to be loaded to apply these. */
+  isReady(extents: readonly Extent[]): boolean {
+    for (const extent of extents) if (!this.#isResident(extent)) return false;
+    return true;
   }
 
   /** The pages stay until `unpin`, whatever the cache does meanwhile. All must be resident. */
@@ -129,9 +132,9 @@ export class Applier {
 
   /** Some list in which the live image occurs has entries of this page after it. */
   #somethingBelow(node: VlunNode, page: number): boolean {
-    if (this.#anyAfter(node.layers, { image: node.vlun.live, page })) return true;
+    if (this.#anyAfter(node.layers.images, { image: node.vlun.live, page })) return true;
     for (const tracker of node.below) {
-      if (this.#anyAfter(tracker.layers, { image: node.vlun.live, page })) return true;
+      if (this.#anyAfter(tracker.layers.images, { image: node.vlun.live, page })) return true;
     }
     return false;
   }
@@ -200,7 +203,21 @@ export class Applier {
         if (resident === undefined) missing.push({ image, page });
         else this.#pinOne(resident, pins);
       });
-      for (const { image, page } of missing) this.#pinOne(await this.#tables.page(image, page), pins);
+      for (const name of missing) await this.#loadOne(name, pins);
+    }
+  }
+
+  /** Between its load and this function's turn another load may have pushed the page out again. */
+  async #loadOne(
+    name: { readonly image: number; readonly page: number },
+    pins: Set<TablePage>,
+  ): Promise<void> {
+    const { image, page } = name;
+    for (;;) {
+      const loaded = await this.#tables.page(image, page);
+      if (loaded !== undefined && this.#tables.resident(image, page) !== loaded) continue;
+      this.#pinOne(loaded, pins);
+      return;
     }
   }
 

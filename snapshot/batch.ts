@@ -124,6 +124,7 @@ export class PlacedIntent {
   }
 }
 
+/** Patches are never cut off from what stands before them: those of one block belong into one record (P11). */
 function cutIntoRecords(
   extents: readonly DataExtent[],
   cut: { readonly sums: readonly number[]; readonly blocksMax: number },
@@ -141,8 +142,8 @@ function cutIntoRecords(
   };
   for (const extent of extents) {
     let rest: DataExtent = extent;
-    while (rest.bytes !== undefined && blocks + rest.blocks > cut.blocksMax) {
-      const fits = cut.blocksMax - blocks;
+    while (rest.kind === 'write' && blocks + rest.blocks > cut.blocksMax) {
+      const fits = Math.max(0, cut.blocksMax - blocks);
       if (fits > 0) open.push({ ...rest, blocks: fits });
       blocks += fits;
       rest = { ...rest, block: rest.block + fits, blocks: rest.blocks - fits, place: rest.place + fits };

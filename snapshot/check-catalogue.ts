@@ -185,7 +185,9 @@ function judgeNames(catalogue: CheckedCatalogue, findings: Findings): void {
 
 function judgeImages(catalogue: CheckedCatalogue, findings: Findings): boolean {
   const before = findings.count;
-  for (const { id, base, via } of catalogue.images.values()) {
+  for (const { id, base, via, dropped } of catalogue.images.values()) {
+    // What a dropped image read may have gone before it.
+    if (dropped === true) continue;
     for (const below of [base, via?.image]) {
       if (below === undefined) continue;
       const image = catalogue.images.get(below);

@@ -10,7 +10,7 @@ export const INVARIANTS = {
   I6: 'The summaries name exactly the pages that are stored.',
   I7: 'The counters of an image are the sums over its pages.',
   I8: 'Numbers and names in the catalogue are unique, lie below the counters, and stand under their own key.',
-  I9: 'Every image that the catalogue mentions is in it; bases and followed images are frozen; no image reads itself.',
+  I9: 'Every image that one not dropped mentions is in the catalogue; bases and followed images are frozen; no image reads itself.',
   I10: 'Every VLUN has a live image of its own, which is not frozen; every snapshot stands on a frozen one.',
   I11: 'A VLUN tracks a VLUN that exists and has its block size, and never itself through others.',
   I12: 'An image is marked dropped exactly when nothing reads it, and tables belong to images of the catalogue.',

@@ -26,6 +26,8 @@ export interface CheckOptions {
   readonly checksum: Checksum;
   /** Reads every block that an entry points at, too. */
   readonly data?: boolean;
+  /** Reads past what the medium caches of data and journal, as recovery does. True unless told otherwise. */
+  readonly dropCaches?: boolean;
 }
 
 export interface CheckReport {
@@ -53,6 +55,7 @@ const KNOWN_FORMAT = 1;
 export async function checkPool(medium: Medium, options: CheckOptions): Promise<CheckReport> {
   const findings = new Findings();
   const { checksum } = options;
+  if (options.dropCaches !== false) await medium.dropCaches();
   const source = { meta: medium.meta, checksum, capacityBlocks: medium.data.capacityBlocks, findings };
   const state = await readState(source);
   if (state === undefined) return report({ findings, sequence: 0, records: 0, verifiedBlocks: 0 });

@@ -1,5 +1,6 @@
 /** `snapshot clone`: a writable VLUN whose empty live image stands over the snapshot's frozen one. One record. */
 import type { Draft, VlunObject } from './catalogue.ts';
+import { imageOver } from './layers.ts';
 import type { CloneRequest } from './pool-types.ts';
 import { newVlunName, snapshotNamed, vlunNamed } from './requests.ts';
 
@@ -7,8 +8,8 @@ export function clone(draft: Draft, request: CloneRequest, nowMs: number): VlunO
   const origin = vlunNamed(draft, request.vlun);
   const snapshot = snapshotNamed(draft, origin, request.snapshot);
   newVlunName(draft, request.newName);
-  const live = draft.next('image');
-  draft.putImage({ id: live, base: snapshot.image, frozen: false });
+  const live = imageOver(draft, snapshot.image, snapshot.sizeBytes);
+  draft.putImage(live);
   const vlun: VlunObject = {
     id: draft.next('vlun'),
     name: request.newName,
@@ -19,7 +20,7 @@ export function clone(draft: Draft, request: CloneRequest, nowMs: number): VlunO
     removable: origin.removable,
     writeCache: origin.writeCache,
     createdAtMs: nowMs,
-    live,
+    live: live.id,
     parent: `${request.vlun}@${request.snapshot}`,
   };
   draft.putVlun(vlun);

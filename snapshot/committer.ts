@@ -217,34 +217,24 @@ export class Committer {
   }
 
   #prepare(batch: Batch): MaybePromise<void> {
-    for (let i = 0; i < batch.placed.length; i += 1) {
-      const placed = batch.placed[i] as PlacedIntent;
-      try {
-        const ready = this.#options.applier.prepare(placed.pieces, batch.pins);
-        if (ready instanceof Promise) return this.#prepareLater(batch, { from: i, ready });
-      } catch (cause) {
-        placed.finish(cause);
-      }
-    }
-    batch.removeFinished();
-    return this.#allocate(batch);
+    const { applier } = this.#options;
+    const cold = batch.placed.findIndex(({ pieces }) => !applier.isReady(pieces));
+    return cold < 0 ? this.#allocate(batch) : this.#prepareFrom(batch, cold);
   }
 
-  async #prepareLater(batch: Batch, first: { from: number; ready: Promise<void> }): Promise<void> {
+  /** Those before `cold` are ready, and are pinned before anything is loaded that might push their pages out. */
+  async #prepareFrom(batch: Batch, cold: number): Promise<void> {
     const { applier } = this.#options;
-    for (const placed of batch.placed.slice(0, first.from)) {
-      if (!placed.finished) applier.pin(placed.pieces, batch.pins);
-    }
-    let { ready }: { ready: MaybePromise<void> } = first;
-    for (const placed of batch.placed.slice(first.from)) {
+    for (const placed of batch.placed.slice(0, cold)) applier.pin(placed.pieces, batch.pins);
+    for (const placed of batch.placed.slice(cold)) {
       try {
-        await ready;
-        await applier.prepare(placed.pieces, batch.pins);
+        const ready = applier.prepare(placed.pieces, batch.pins);
+        // What is resident now is pinned in the same turn: a turn later it may have been pushed out.
+        if (ready instanceof Promise) await ready;
         applier.pin(placed.pieces, batch.pins);
       } catch (cause) {
         placed.finish(cause);
       }
-      ready = undefined;
     }
     batch.removeFinished();
     return this.#allocate(batch);
@@ -307,18 +297,19 @@ export class Committer {
     batch.sum(this.#options.checksum);
     const writes = batch.writes();
     if (writes.length === 0) return this.#append(batch, 0);
+    let stored: MaybePromise<void>;
     try {
-      const stored = this.#options.data.write(writes);
-      if (!(stored instanceof Promise)) return this.#append(batch, 0);
-      this.#pinAll(batch);
-      return stored.then(
-        () => this.#append(batch, 0),
-        () => this.#storeEach(batch),
-      );
+      stored = this.#options.data.write(writes);
     } catch {
       this.#pinAll(batch);
       return this.#storeEach(batch);
     }
+    if (!(stored instanceof Promise)) return this.#append(batch, 0);
+    this.#pinAll(batch);
+    return stored.then(
+      () => this.#append(batch, 0),
+      () => this.#storeEach(batch),
+    );
   }
 
   /** The write of all of them failed: each is stored alone, and those that fail give their places back. */

@@ -72,10 +72,22 @@ export class FreedPlaces {
     }
   }
 
-  /** After an opening, when the checkpoint that covers the replay is durable: nothing runs, all may go. */
-  settleAll(): void {
+  /**
+   * After a replay, before anything else: the life that wrote the journal may have used a place again that one of
+   * its records had freed. So a place goes only once, and only if it has no entry now.
+   */
+  async keepUnreferenced(): Promise<void> {
     this.closeBatch();
-    this.durable(Number.POSITIVE_INFINITY);
+    const places = new Set<number>();
+    for (const { runs } of this.#closed.splice(0)) {
+      for (let at = 0; at < runs.length; at += 2) {
+        const place = runs[at] as number;
+        for (let i = 0; i < (runs[at + 1] as number); i += 1) places.add(place + i);
+      }
+    }
+    for (const place of [...places].sort((a, b) => a - b)) {
+      if (!(await this.#options.allocator.isReferenced(place))) this.add(place, 0);
+    }
   }
 
   /** Calls `run` when everything that is on its way by now has become allocatable. */

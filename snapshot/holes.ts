@@ -13,10 +13,10 @@ const HOLE_PAGES_MAX = 64;
 
 /** The next page at or after `from` with an entry in anything this VLUN or one below it reads. */
 export function nextPageRead(tables: TableStore, node: VlunNode, from: number): number | undefined {
-  let next = nextPageOf(tables, node.layers, from);
+  let next = nextPageOf(tables, node.layers.images, from);
   for (const tracker of node.below) {
     if (next === from) return from;
-    const found = nextPageOf(tables, tracker.layers, from);
+    const found = nextPageOf(tables, tracker.layers.images, from);
     if (found !== undefined && (next === undefined || found < next)) next = found;
   }
   return next;

@@ -14,6 +14,7 @@
  */
 import assert from 'node:assert';
 import type { Draft, ImageObject, VlunObject } from './catalogue.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 
 /** Where lists are read from: the catalogue, or a draft of it. */
 export interface LayerSource {
@@ -21,41 +22,72 @@ export interface LayerSource {
   image(id: number): ImageObject | undefined;
 }
 
-/** The images a VLUN reads, in order; the first is its live image. */
-export function layersOfVlun(source: LayerSource, vlun: number): Int32Array {
-  const layers: number[] = [];
-  appendVlun(source, { vlun, layers });
-  return Int32Array.from(layers);
+/** Images in the order in which they are read. */
+export interface Layers {
+  readonly images: Int32Array;
+  /** Where each of them ends: it is read below this pool block only. Undefined: nowhere, for all. */
+  readonly ends: Float64Array | undefined;
 }
 
-/** The images a frozen image reads, in order; the first is itself. */
-export function layersOfImage(source: LayerSource, image: number): Int32Array {
-  const layers: number[] = [];
-  appendImage(source, { image, layers });
-  return Int32Array.from(layers);
+const NOWHERE = Number.POSITIVE_INFINITY;
+
+/** What a VLUN reads; the first image is its live one. */
+export function layersOfVlun(source: LayerSource, vlun: number): Layers {
+  const list = new LayerList();
+  appendVlun(source, { vlun, list, end: NOWHERE });
+  return list.layers();
+}
+
+/** What a frozen image reads; the first image is itself. */
+export function layersOfImage(source: LayerSource, image: number): Layers {
+  const list = new LayerList();
+  appendImage(source, { image, list, end: NOWHERE });
+  return list.layers();
+}
+
+class LayerList {
+  readonly #images: number[] = [];
+  readonly #ends: number[] = [];
+  #bounded = false;
+
+  push(image: number, end: number): void {
+    this.#images.push(image);
+    this.#ends.push(end);
+    if (end !== NOWHERE) this.#bounded = true;
+  }
+
+  layers(): Layers {
+    const ends = this.#bounded ? Float64Array.from(this.#ends) : undefined;
+    return { images: Int32Array.from(this.#images), ends };
+  }
 }
 
 interface Walk {
-  readonly layers: number[];
+  readonly list: LayerList;
   readonly until?: number | undefined;
+  readonly end: number;
 }
 
 function appendVlun(source: LayerSource, walk: Walk & { readonly vlun: number }): void {
-  const { vlun: id, layers, until } = walk;
+  const { vlun: id, list, until, end } = walk;
   const vlun = source.vlun(id);
   assert(vlun, `VLUN ${id} exists`);
-  layers.push(vlun.live);
-  if (vlun.tracks !== undefined) appendVlun(source, { vlun: vlun.tracks, until: vlun.tracksUntil, layers });
-  appendImage(source, { image: imageOf(source, vlun.live).base, until, layers });
+  const live = imageOf(source, vlun.live);
+  list.push(live.id, end);
+  if (vlun.tracks !== undefined) {
+    appendVlun(source, { vlun: vlun.tracks, until: vlun.tracksUntil, list, end });
+  }
+  appendImage(source, { image: live.base, until, list, end: Math.min(end, live.baseEnd ?? NOWHERE) });
 }
 
 function appendImage(source: LayerSource, walk: Walk & { readonly image: number | undefined }): void {
-  const { layers, until } = walk;
-  let id = walk.image;
+  const { list, until } = walk;
+  let { image: id, end } = walk;
   while (id !== undefined && id !== until) {
     const image = imageOf(source, id);
-    layers.push(id);
-    if (image.via !== undefined) appendImage(source, { ...image.via, layers });
+    list.push(id, end);
+    if (image.via !== undefined) appendImage(source, { ...image.via, list, end });
+    end = Math.min(end, image.baseEnd ?? NOWHERE);
     id = image.base;
   }
 }
@@ -90,6 +122,14 @@ function freezeUpwards(draft: Draft, id: number, frozen: Map<number, number>): n
   return image.id;
 }
 
+/** The image of a VLUN that is read like this frozen one, and past this size as zeroes, whatever lies below. */
+export function imageOver(draft: Draft, base: number, sizeBytes: number): ImageObject {
+  const source: LayerSource = { vlun: () => undefined, image: (id) => draft.image(id) };
+  const followed = [...layersOfImage(source, base).images].some((id) => draft.image(id).via !== undefined);
+  const baseEnd = Math.ceil(sizeBytes / POOL_BLOCK_BYTES);
+  return { id: draft.next('image'), base, frozen: false, ...(followed && { baseEnd }) };
+}
+
 function viaOf(above: number, vlun: VlunObject): NonNullable<ImageObject['via']> {
   return vlun.tracksUntil === undefined ? { image: above } : { image: above, until: vlun.tracksUntil };
 }
@@ -102,6 +142,8 @@ export function detach(draft: Draft, ids: readonly number[]): void {
     assert(tracks !== undefined, 'a VLUN that is released tracks another');
     assert(tracksUntil !== undefined, 'freezing noted where the following began');
     draft.putVlun(vlun);
+    const live = draft.image(vlun.live);
+    draft.putImage({ ...live, baseEnd: Math.ceil(vlun.sizeBytes / POOL_BLOCK_BYTES) });
   }
 }
 

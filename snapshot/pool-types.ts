@@ -190,6 +190,12 @@ export interface CloneRequest extends WithDocuments {
   readonly newName: string;
 }
 
+/** Back to one of its own snapshots; those taken since stay. */
+export interface RollbackRequest extends WithDocuments {
+  readonly vlun: string;
+  readonly snapshot: string;
+}
+
 export interface PreserveRequest extends WithDocuments {
   /** The VLUN to follow. */
   readonly name: string;

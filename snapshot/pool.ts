@@ -4,8 +4,8 @@
  * structure-writer.ts. A verb returns when its record is appended and flushed.
  */
 import { OperatorError, StoreError } from '../lun/errors.ts';
-import type { LogicalUnit } from '../lun/logical-unit.ts';
-import { type Draft, FIRST_COUNTERS, type VlunObject } from './catalogue.ts';
+import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
+import { type Draft, FIRST_COUNTERS, type SnapshotObject, type VlunObject } from './catalogue.ts';
 import { clone } from './clone.ts';
 import { createVlun } from './create.ts';
 import { deleteSnapshot, deleteVlun } from './delete.ts';
@@ -18,6 +18,7 @@ import { preserve } from './preserve.ts';
 import { release } from './release.ts';
 import { checkDocuments, vlunNamed } from './requests.ts';
 import { checkResize, resize } from './resize.ts';
+import { rollback } from './rollback.ts';
 import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
 import { Units } from './units.ts';
@@ -153,6 +154,24 @@ export class Pool {
     this.#service.reclaimer.wake();
   }
 
+  /** The VLUN reads what it read at the snapshot; those that track it follow. OperatorError not-found. */
+  async rollback(request: Types.RollbackRequest): Promise<Types.VlunInfo> {
+    const { id, sizeBytes } = this.#vlun(request.vlun);
+    const target = this.#snapshot(request.vlun, request.snapshot);
+    const node = this.#node(id);
+    this.#service.gate.check();
+    checkDocuments(request.documents);
+    const changed = await this.#replacing(node, target.sizeBytes, (draft) => {
+      const vluns = rollback(draft, request);
+      draft.putDocuments(request.documents);
+      return vluns;
+    });
+    for (const one of changed) this.#tell(one.id, 'contents-replaced');
+    if (target.sizeBytes !== sizeBytes) this.#tell(id, 'capacity-changed');
+    this.#service.reclaimer.wake();
+    return vlunInfo(this.#service.parts, this.#node(id).vlun);
+  }
+
   /** OperatorError not-found, bad-size, shrinks. */
   async resizeVlun(request: Types.ResizeRequest): Promise<Types.VlunInfo> {
     const { id, sizeBytes } = this.#vlun(request.name);
@@ -194,7 +213,7 @@ export class Pool {
   /** Read-only; the same object for the life of the snapshot. OperatorError not-found. */
   snapshotUnit(vlun: string, snapshot: string): LogicalUnit {
     const { views } = this.#service.parts;
-    return this.#units.ofSnapshot(views.snapshot(this.#snapshotId(vlun, snapshot)));
+    return this.#units.ofSnapshot(views.snapshot(this.#snapshot(vlun, snapshot).id));
   }
 
   status(): Types.PoolStatus {
@@ -222,7 +241,7 @@ export class Pool {
     const [vlun = '', snapshot] = name.split('@');
     const { views } = this.#service.parts;
     if (snapshot === undefined) return this.#usage.of(this.#node(this.#vlun(vlun).id));
-    return this.#usage.of(views.snapshot(this.#snapshotId(vlun, snapshot)));
+    return this.#usage.of(views.snapshot(this.#snapshot(vlun, snapshot).id));
   }
 
   /** Everything completed before this call survives power loss once it completes. */
@@ -278,6 +297,26 @@ export class Pool {
     });
   }
 
+  /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
+  async #replacing<T>(node: VlunNode, sizeBytes: number, verb: (draft: Draft) => T): Promise<T> {
+    const { structure, flusher } = this.#service;
+    const { device } = this.#units.ofVlun(node);
+    try {
+      device.resized(Math.min(sizeBytes, node.sizeBytes));
+      const { result } = await device.alone(() => structure.record(verb));
+      device.resized();
+      await flusher.flush();
+      return result;
+    } finally {
+      device.resized();
+    }
+  }
+
+  #tell(id: number, fact: UnitFact): void {
+    const node = this.#service.parts.views.node(id);
+    if (node !== undefined) this.#units.tell(node, fact);
+  }
+
   #vlun(name: string): VlunObject {
     const vlun = this.#service.parts.catalogue.vlunNamed(name);
     if (vlun === undefined) throw new OperatorError('not-found', `There is no VLUN '${name}'.`);
@@ -290,10 +329,10 @@ export class Pool {
     return node;
   }
 
-  #snapshotId(vlun: string, name: string): number {
+  #snapshot(vlun: string, name: string): SnapshotObject {
     const snapshot = this.#service.parts.catalogue.snapshotNamed(this.#vlun(vlun).id, name);
     if (snapshot === undefined)
       throw new OperatorError('not-found', `There is no snapshot '${vlun}@${name}'.`);
-    return snapshot.id;
+    return snapshot;
   }
 }

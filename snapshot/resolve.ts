@@ -10,6 +10,7 @@
  * Kept pages are bounded by bytes, the least recently used going first.
  */
 import type { MaybePromise } from '../lun/units.ts';
+import type { Layers } from './layers.ts';
 import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { ResolvedPage, View } from './views.ts';
@@ -25,6 +26,7 @@ const SHALLOW_LAYERS = 4;
 const RESOLVED_PAGE_BYTES = PAGE_BLOCKS * 12 + 200;
 const EMPTY_PAGE_BYTES = 150;
 const CHANGE_COUNTERS = 4096;
+const PAST_EVERY_BLOCK = Number.POSITIVE_INFINITY;
 
 export class Resolver {
   readonly #tables: TableStore;
@@ -45,14 +47,14 @@ export class Resolver {
 
   /** What the view reads on this page; undefined: zeroes only. To be used before the loop turns. */
   page(view: View, page: number): MaybePromise<PageContent | undefined> {
-    const { layers } = view;
-    if (layers.length === 1) return this.#tables.page(layers[0] as number, page);
+    const { images } = view.layers;
+    if (images.length === 1) return this.#tables.page(images[0] as number, page);
     const kept = view.resolved.get(page);
     if (kept !== undefined) {
       this.#touch(kept);
       return kept.content;
     }
-    return layers.length <= SHALLOW_LAYERS ? this.#shallow(view, page) : this.#build(view, page);
+    return images.length <= SHALLOW_LAYERS ? this.#shallow(view, page) : this.#build(view, page);
   }
 
   /** A record changed this block for the view; every view it changed for is told. */
@@ -80,20 +82,21 @@ export class Resolver {
   }
 
   #shallow(view: View, page: number): MaybePromise<PageContent | undefined> {
+    const { images, ends } = view.layers;
     let only = -1;
-    for (const image of view.layers) {
+    for (const image of images) {
       if (!this.#tables.hasEntries(image, page)) continue;
-      if (only >= 0) return this.#build(view, page);
+      if (only >= 0 || ends !== undefined) return this.#build(view, page);
       only = image;
     }
     return only < 0 ? undefined : this.#tables.page(only, page);
   }
 
   #build(view: View, page: number): MaybePromise<PageContent | undefined> {
-    const images = this.#tables.imagesWithEntries(page, view.layers);
+    const images = this.#tables.imagesWithEntries(page, view.layers.images);
     if (images.length === 0) return this.#keep(view, page, undefined);
     const pages = this.#tables.scanPage(page, images);
-    if (!(pages instanceof Promise)) return this.#keep(view, page, merge(pages));
+    if (!(pages instanceof Promise)) return this.#keep(view, page, merge(pages, view.layers));
     return this.#buildLater(view, { page, pages });
   }
 
@@ -106,7 +109,7 @@ export class Resolver {
     const before = this.#changes[page % CHANGE_COUNTERS];
     const pages = await build.pages;
     const whole = view.layers === layers && this.#changes[page % CHANGE_COUNTERS] === before;
-    return whole ? this.#keep(view, page, merge(pages)) : this.page(view, page);
+    return whole ? this.#keep(view, page, merge(pages, layers)) : this.page(view, page);
   }
 
   #keep(view: View, page: number, content: PageContent | undefined): PageContent | undefined {
@@ -156,13 +159,14 @@ function bytesOf(kept: ResolvedPage): number {
   return kept.content === undefined ? EMPTY_PAGE_BYTES : RESOLVED_PAGE_BYTES;
 }
 
-/** The first entry of each block, in the order of the pages. */
-function merge(pages: readonly TablePage[]): PageContent {
+/** The first entry of each block, in the order of the pages; past the end of a layer the ones below it count. */
+function merge(pages: readonly TablePage[], layers: Layers): PageContent {
   const places = new Float64Array(PAGE_BLOCKS);
   const sums = new Uint32Array(PAGE_BLOCKS);
   for (let i = pages.length - 1; i >= 0; i -= 1) {
     const from = pages[i] as TablePage;
-    for (let at = 0; at < PAGE_BLOCKS; at += 1) {
+    const end = Math.min(PAGE_BLOCKS, endOf(layers, from.image) - from.page * PAGE_BLOCKS);
+    for (let at = 0; at < end; at += 1) {
       const place = from.places[at] as number;
       if (place === ABSENT) continue;
       places[at] = place;
@@ -170,4 +174,8 @@ function merge(pages: readonly TablePage[]): PageContent {
     }
   }
   return { places, sums };
+}
+
+function endOf(layers: Layers, image: number): number {
+  return layers.ends === undefined ? PAST_EVERY_BLOCK : (layers.ends[layers.images.indexOf(image)] as number);
 }

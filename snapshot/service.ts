@@ -111,8 +111,8 @@ export class PoolService {
     const { medium, freed } = this.parts;
     const segment = await medium.journal.beginSegment();
     const last = { sequence: replayed.last.sequence, previous: replayed.last.checksum };
+    await freed.keepUnreferenced();
     await this.checkpoint.commit(this.checkpoint.freeze(last, segment));
-    freed.settleAll();
     await this.committer.atBoundary(() =>
       this.committer.appendAlone((encoder) => encoder.segment(this.parts.pool)),
     );

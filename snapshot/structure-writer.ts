@@ -29,13 +29,20 @@ export class StructureWriter {
     this.#options = options;
   }
 
+  /** As `record`, and flushed. */
+  async change<T>(verb: (draft: Draft) => T): Promise<{ readonly result: T; readonly pausedMs: number }> {
+    const done = await this.record(verb);
+    await this.#options.flusher.flush();
+    return done;
+  }
+
   /**
    * Runs `verb` on a draft of the catalogue as it is when its turn comes, and makes what it changed stand.
    * What the verb throws is thrown here, and nothing has changed then.
    */
-  async change<T>(verb: (draft: Draft) => T): Promise<{ readonly result: T; readonly pausedMs: number }> {
-    const { committer, flusher, nowMs } = this.#options;
-    const done = await committer.atBoundary(() => {
+  record<T>(verb: (draft: Draft) => T): Promise<{ readonly result: T; readonly pausedMs: number }> {
+    const { committer, nowMs } = this.#options;
+    return committer.atBoundary(() => {
       const startedMs = nowMs();
       const draft = new Draft(this.#options.parts.catalogue);
       const result = verb(draft);
@@ -43,8 +50,6 @@ export class StructureWriter {
       const finish = (): { result: T; pausedMs: number } => ({ result, pausedMs: nowMs() - startedMs });
       return appended instanceof Promise ? appended.then(finish) : finish();
     });
-    await flusher.flush();
-    return done;
   }
 
   #append(change: CatalogueChange): MaybePromise<void> {

@@ -32,7 +32,7 @@ export class UsageAccount {
     }
     let used = 0;
     let exclusive = 0;
-    for (const image of view.layers) {
+    for (const image of view.layers.images) {
       const { data } = this.#tables.imageStats(image);
       used += data;
       if (this.#readers.get(image) === view) exclusive += data;
@@ -43,7 +43,7 @@ export class UsageAccount {
   #findReaders(): Map<number, View | typeof SHARED> {
     const readers = new Map<number, View | typeof SHARED>();
     const add = (view: View): void => {
-      for (const image of view.layers) readers.set(image, readers.has(image) ? SHARED : view);
+      for (const image of view.layers.images) readers.set(image, readers.has(image) ? SHARED : view);
     };
     for (const node of this.#views.nodes) add(node);
     for (const id of this.#catalogue.snapshots.keys()) add(this.#views.snapshot(id));

@@ -2,7 +2,8 @@
  * What can be read: the running form of every VLUN and of the snapshots in use. A view knows its layers and keeps
  * the resolved pages cached for it; a VLUN's node knows besides who tracks it and which range lock its family
  * shares. `Views` follows the catalogue: it is brought up to date by every structural change, and only what the
- * change touches is thrown away. Resolved pages stay: no structural verb changes what a block reads.
+ * change touches is thrown away. Resolved pages stay, for of the structural verbs only a rollback changes what a block
+ * reads: it is known by a live image that does not stand over the one before.
  *
  * The range lock belongs to the family of VLUNs that track one another, and to none of their images (P8). A
  * VLUN that is released goes on sharing the lock of its former family until the pool is opened again.
@@ -10,7 +11,7 @@
 import assert from 'node:assert';
 import type { LogicalBlockBytes } from '../lun/units.ts';
 import type { Catalogue, CatalogueChange, SnapshotObject, VlunObject } from './catalogue.ts';
-import { type LayerSource, layersOfImage, layersOfVlun } from './layers.ts';
+import { type LayerSource, type Layers, layersOfImage, layersOfVlun } from './layers.ts';
 import { RangeLock } from './range-lock.ts';
 
 /** Places and sums of one page as a view reads them, cached. */
@@ -25,8 +26,8 @@ export interface ResolvedPage {
 
 /** Something whose blocks can be resolved. */
 export interface View {
-  /** The images it reads, in order. A new array whenever they change. */
-  readonly layers: Int32Array;
+  /** The images it reads, in order. A new object whenever they change. */
+  readonly layers: Layers;
   readonly resolved: Map<number, ResolvedPage>;
   /** It was deleted: nothing may be read through it any more. */
   readonly gone: boolean;
@@ -50,7 +51,7 @@ export class VlunNode implements View {
   /** The VLUN it tracks. */
   above: VlunNode | undefined;
   readonly #source: LayerSource;
-  #layers: Int32Array | undefined;
+  #layers: Layers | undefined;
 
   constructor(vlun: VlunObject, family: { lock: RangeLock; source: LayerSource }) {
     this.id = vlun.id;
@@ -59,7 +60,7 @@ export class VlunNode implements View {
     this.#source = family.source;
   }
 
-  get layers(): Int32Array {
+  get layers(): Layers {
     this.#layers ??= layersOfVlun(this.#source, this.id);
     return this.#layers;
   }
@@ -88,7 +89,7 @@ export class SnapshotView implements View {
   readonly label: string;
   gone = false;
   readonly #source: LayerSource;
-  #layers: Int32Array | undefined;
+  #layers: Layers | undefined;
 
   constructor(snapshot: SnapshotObject, of: { source: LayerSource; label: string }) {
     this.snapshot = snapshot;
@@ -96,7 +97,7 @@ export class SnapshotView implements View {
     this.#source = of.source;
   }
 
-  get layers(): Int32Array {
+  get layers(): Layers {
     this.#layers ??= layersOfImage(this.#source, this.snapshot.image);
     return this.#layers;
   }
@@ -117,7 +118,7 @@ export class Views {
   readonly #nodes = new Map<number, VlunNode>();
   readonly #snapshots = new Map<number, SnapshotView>();
 
-  /** `forget` is told of views that are gone, so that nothing stays cached for them. */
+  /** `forget` is told of views that are gone or read something else, so that nothing stays cached for them. */
   constructor(catalogue: Catalogue, forget: (view: View) => void) {
     this.#catalogue = catalogue;
     this.#source = { vlun: (id) => catalogue.vluns.get(id), image: (id) => catalogue.images.get(id) };
@@ -171,7 +172,10 @@ export class Views {
   #putNode(vlun: VlunObject): VlunNode {
     const present = this.#nodes.get(vlun.id);
     if (present !== undefined) {
+      const before = present.vlun.live;
       present.vlun = vlun;
+      const replaced = vlun.live !== before && this.#catalogue.images.get(vlun.live)?.base !== before;
+      if (replaced) this.#forget(present);
       return present;
     }
     const node = new VlunNode(vlun, { lock: this.#lockFor(vlun), source: this.#source });

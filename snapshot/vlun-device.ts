@@ -38,6 +38,7 @@ export interface DeviceOptions {
 
 /** Bytes of the buffer that WRITE SAME stores again and again. */
 const SAME_BYTES_MAX = 1024 * 1024;
+const EVERY_BLOCK: LockRange = { first: 0, last: Number.MAX_SAFE_INTEGER };
 
 export class VlunDevice implements BlockDevice {
   readonly #node: VlunNode;
@@ -145,6 +146,16 @@ export class VlunDevice implements BlockDevice {
     } as BlockRange;
     const span = spanOf(range, blockBytes);
     await this.#changing([rangeOf(span)], { fua: false }, () => this.#clear(span));
+  }
+
+  /** Runs `change` while no command of the family is running; those that come meanwhile wait. */
+  async alone<T>(change: () => Promise<T>): Promise<T> {
+    const ticket = await this.#acquire([EVERY_BLOCK], true);
+    try {
+      return await change();
+    } finally {
+      this.#node.lock.release(ticket);
+    }
   }
 
   #check(range: BlockRange, bytes: Uint8Array): void {
