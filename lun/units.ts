@@ -29,7 +29,10 @@ export interface BlockRange {
   readonly blocks: Blocks;
 }
 
-/** The range, or undefined when any of it lies past the end of the unit (SBC-3 §4.5). Zero blocks at the end are in range. */
+/**
+ * The range, or undefined when any of it lies past the end of the unit (SBC-3 §4.5). Zero blocks at
+ * the end are in range.
+ */
 export function toRange(lba: bigint | number, blocks: number, geometry: Geometry): BlockRange | undefined {
   const first = Number(lba);
   if (first + blocks > geometry.capacityBlocks) return undefined;

@@ -75,7 +75,10 @@ export class DeviceServer {
     this.#sources.set(source, listener);
   }
 
-  /** A target no longer maps the unit: its nexuses let go of what they hold here. True when none maps it any more. */
+  /**
+   * A target no longer maps the unit: its nexuses let go of what they hold here. True when none maps
+   * it any more.
+   */
   detach(source: NexusSource): boolean {
     this.#sources.delete(source);
     for (const nexus of source.nexuses()) {
@@ -128,7 +131,10 @@ export class DeviceServer {
   }
 }
 
-/** The words SCSI has for a fact of a unit. Contents that were rolled back are a medium that may have changed. */
+/**
+ * The words SCSI has for a fact of a unit. Contents that were rolled back are a medium that may have
+ * changed.
+ */
 function attentionOf(fact: UnitFact): SenseCode {
   switch (fact) {
     case 'capacity-changed':

@@ -29,7 +29,10 @@ const READ_ONLY = checkCondition(Sense.WRITE_PROTECTED);
 const SOFTWARE_READ_ONLY = checkCondition(Sense.LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED);
 const ACA_WITHOUT_ACA = checkCondition(Sense.INVALID_MESSAGE_ERROR);
 
-/** Runs a command on its unit. A failure of the store is an outcome; anything else thrown is our own fault. */
+/**
+ * Runs a command on its unit. A failure of the store is an outcome; anything else thrown is our own
+ * fault.
+ */
 export function execute(request: Request): MaybePromise<TaskResult> {
   const row = request.target.commands.find(request.task.cdb);
   if (row === undefined) return toResult(request, unknown(request));
@@ -44,7 +47,10 @@ export function execute(request: Request): MaybePromise<TaskResult> {
   return outcome instanceof Promise ? settle(request, row, outcome) : toResult(request, outcome);
 }
 
-/** A command for a LUN without a unit: three commands answer, the others do not (SPC-4 §6.6, §6.33, §6.39). */
+/**
+ * A command for a LUN without a unit: three commands answer, the others do not (SPC-4 §6.6, §6.33,
+ * §6.39).
+ */
 export function executeAbsent(request: AbsentRequest): TaskResult {
   const row = request.target.commands.find(request.task.cdb);
   if (row?.absent === undefined) return failed(UNKNOWN_UNIT, false);

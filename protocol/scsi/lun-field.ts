@@ -1,4 +1,7 @@
-/** The 8-byte LUN field, single level (SAM-5 §4.7): peripheral device addressing below 256, flat space above. */
+/**
+ * The 8-byte LUN field, single level (SAM-5 §4.7): peripheral device addressing below 256, flat space
+ * above.
+ */
 
 const FLAT_SPACE = 0x40;
 /** The largest LUN that flat space addressing can say. */

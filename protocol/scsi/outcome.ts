@@ -77,7 +77,10 @@ export const LBA_OUT_OF_RANGE: Failure = checkCondition(Sense.LOGICAL_BLOCK_ADDR
 
 export const PARAMETER_LIST_LENGTH_ERROR: Failure = checkCondition(Sense.PARAMETER_LIST_LENGTH_ERROR);
 
-/** The sense of a store that failed while it read or wrote (SBC-3 §4.20). Anything but a StoreError is our own fault: rethrown. */
+/**
+ * The sense of a store that failed while it read or wrote (SBC-3 §4.20). Anything but a StoreError is
+ * our own fault: rethrown.
+ */
 export function storeFailure(error: unknown, direction: 'read' | 'write'): Failure {
   if (!(error instanceof StoreError)) throw error;
   const detail = error.lba === undefined ? undefined : { information: error.lba };

@@ -89,7 +89,10 @@ export class ScsiTarget implements NexusSource {
     return number === undefined ? undefined : this.#byLun.get(number);
   }
 
-  /** LOGICAL UNIT RESET, once its tasks have ended. Every nexus hears of it, the asker too (SAM-5 §6.3.3). False: no such LUN. */
+  /**
+   * LOGICAL UNIT RESET, once its tasks have ended. Every nexus hears of it, the asker too (SAM-5
+   * §6.3.3). False: no such LUN.
+   */
   resetLun(lun: Uint8Array, _from: Nexus): boolean {
     const server = this.serverAt(lun);
     server?.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);

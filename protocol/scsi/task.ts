@@ -22,8 +22,14 @@ export interface TaskResult {
   readonly status: number;
   /** Fixed or descriptor sense data, without a length in front. */
   readonly sense?: Uint8Array;
-  /** What the command transfers in, after ALLOCATION LENGTH; may be longer than the initiator has room for. */
+  /**
+   * What the command transfers in, after ALLOCATION LENGTH; may be longer than the initiator has room
+   * for.
+   */
   readonly dataIn?: Uint8Array;
-  /** Bytes that the command wanted to transfer in its direction: the residual is this minus what was expected. */
+  /**
+   * Bytes that the command wanted to transfer in its direction: the residual is this minus what was
+   * expected.
+   */
   readonly transferBytes: number;
 }

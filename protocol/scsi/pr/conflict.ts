@@ -1,4 +1,7 @@
-/** Whether a command conflicts with a reservation that another nexus holds (SPC-4 Table 69, SPC-2 Table 10). */
+/**
+ * Whether a command conflicts with a reservation that another nexus holds (SPC-4 Table 69, SPC-2 Table
+ * 10).
+ */
 import type { CommandRow } from '../command.ts';
 import { type DeviceServer, portsOf } from '../device-server.ts';
 import type { NexusState } from '../nexus-state.ts';

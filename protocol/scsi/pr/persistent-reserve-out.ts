@@ -25,7 +25,10 @@ import { belongsTo, type Change, type NexusName, type PersistentState } from './
 import { saveReservations } from './store.ts';
 import { decodeTransportId } from './transport-id.ts';
 
-/** The basic parameter list (SPC-4 §6.16.3) and that of REGISTER AND MOVE (§6.16.4) without its TransportID. */
+/**
+ * The basic parameter list (SPC-4 §6.16.3) and that of REGISTER AND MOVE (§6.16.4) without its
+ * TransportID.
+ */
 const PARAMETER_LIST_BYTES = 24;
 const FLAGS_BYTE = 20;
 const SPEC_I_PT = 0x08;
@@ -105,7 +108,10 @@ function registerVerb(verb: typeof register): Verb {
 const preemptVerb: Verb = ({ state, nexus, key, serviceActionKey, type }) =>
   preempt(state, nexus, { key, victimKey: serviceActionKey, type });
 
-/** Why the parameter list cannot be taken, if so; SPEC_I_PT is for REGISTER and REGISTER AND MOVE has its own form. */
+/**
+ * Why the parameter list cannot be taken, if so; SPEC_I_PT is for REGISTER and REGISTER AND MOVE has
+ * its own form.
+ */
 function refuseList(list: Uint8Array, form: Form, statedBytes: number): Failure | undefined {
   if (statedBytes < PARAMETER_LIST_BYTES || list.byteLength < PARAMETER_LIST_BYTES)
     return PARAMETER_LIST_LENGTH_ERROR;

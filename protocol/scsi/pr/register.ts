@@ -1,4 +1,7 @@
-/** Verbs that make, change and end registrations: REGISTER, REGISTER AND IGNORE EXISTING KEY, CLEAR, REGISTER AND MOVE. */
+/**
+ * Verbs that make, change and end registrations: REGISTER, REGISTER AND IGNORE EXISTING KEY, CLEAR,
+ * REGISTER AND MOVE.
+ */
 import { REGISTRATIONS_MAX } from '../limits.ts';
 import { checkCondition, type Failure, invalidParameter, RESERVATION_CONFLICT } from '../outcome.ts';
 import { Sense } from '../sense.ts';

@@ -8,7 +8,10 @@ import { Sense } from '../sense.ts';
 const START_BIT = 0x01;
 const POWER_CONDITION_MASK = 0xf0;
 
-/** Starting an active unit takes nothing from anyone; stopping, ejecting and power conditions do (SBC-3 Table 13). */
+/**
+ * Starting an active unit takes nothing from anyone; stopping, ejecting and power conditions do (SBC-3
+ * Table 13).
+ */
 function startStopAccess(cdb: Uint8Array): 'allowed' | 'write' {
   const byte = cdb[4] as number;
   return (byte & START_BIT) !== 0 && (byte & POWER_CONDITION_MASK) === 0 ? 'allowed' : 'write';

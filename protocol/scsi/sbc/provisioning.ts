@@ -25,7 +25,10 @@ const UNMAP_DESCRIPTOR_BYTES = 16;
 /** There are no anchored blocks (ANC_SUP is zero). */
 const ANCHOR_BIT = { anchor: bit(1, 0) };
 
-/** UNMAP (SBC-3 §5.30). A list that ends within a descriptor, or says more than was sent, loses only that tail. */
+/**
+ * UNMAP (SBC-3 §5.30). A list that ends within a descriptor, or says more than was sent, loses only
+ * that tail.
+ */
 export const UNMAP = command({
   name: 'UNMAP',
   opcode: 0x42,

@@ -54,7 +54,10 @@ function verify(request: Request, fields: TransferReader, lengthByte: number): M
   return compareWithMedium(request, { lba, blocks: read }, present, transferBytes);
 }
 
-/** Reads the stretch and compares it with `expected`, repeated as often as it fits; nothing expected matches anything. */
+/**
+ * Reads the stretch and compares it with `expected`, repeated as often as it fits; nothing expected
+ * matches anything.
+ */
 function compareWithMedium(
   { server, target }: Request,
   { lba, blocks }: Stretch,

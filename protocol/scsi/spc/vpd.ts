@@ -65,7 +65,10 @@ function designator({ codeSet, association, type, value }: Designator): Uint8Arr
   return concatenated(header, value);
 }
 
-/** Device Identification (SPC-4 §7.8.6): who the unit is, and which port and device it was reached through. */
+/**
+ * Device Identification (SPC-4 §7.8.6): who the unit is, and which port and device it was reached
+ * through.
+ */
 function deviceIdentification(
   { portName, portGroupTag, product }: TargetFacts,
   { unit }: DeviceServer,

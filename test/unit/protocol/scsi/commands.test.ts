@@ -1,5 +1,7 @@
-// A walk over all rows: no two answer to the same CDB, layouts stay inside their CDB, every command that the block
-// and primary command sets need is there, and what REPORT SUPPORTED OPERATION CODES says of them is what is true.
+// A walk over all rows: no two answer to the same CDB, layouts stay inside their CDB, every command that
+// the block
+// and primary command sets need is there, and what REPORT SUPPORTED OPERATION CODES says of them is what
+// is true.
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../../protocol/scsi/commands.ts';
 import { fixedSense, hexOf, ready, u16, u32, verdict } from './harness.ts';

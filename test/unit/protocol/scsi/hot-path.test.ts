@@ -1,4 +1,5 @@
-// The hot commands read their CDBs by hand: here the hand is held to the layout, and a READ or WRITE is shown to
+// The hot commands read their CDBs by hand: here the hand is held to the layout, and a READ or WRITE is
+// shown to
 // complete before `execute` returns. The time of one command is printed, not judged: machines differ.
 import { decodeFields } from 'node-iscsi-pdu/fields';
 import { expect, test } from 'vitest';
@@ -66,6 +67,6 @@ test('the cost of a 4 KiB READ above the device', async () => {
   const begin = process.hrtime.bigint();
   for (let i = 0; i < rounds; i += 1) a.nexus.execute(read, done);
   const nanoseconds = Number(process.hrtime.bigint() - begin) / rounds;
-  console.log(`READ(10) of 4 KiB: ${nanoseconds.toFixed(0)} ns of SCSI`);
+  process.stdout.write(`READ(10) of 4 KiB: ${nanoseconds.toFixed(0)} ns of SCSI\n`);
   expect(bytes).toBe(2 * rounds * 4096);
 });

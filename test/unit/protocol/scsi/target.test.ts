@@ -289,7 +289,10 @@ describe('arbitrary CDBs', () => {
   }, 120_000);
 });
 
-/** Makes a CDB that has a chance: a real opcode, mostly no bits that must be zero, small places and lengths. */
+/**
+ * Makes a CDB that has a chance: a real opcode, mostly no bits that must be zero, small places and
+ * lengths.
+ */
 function arrange(
   cdb: Uint8Array,
   row: (typeof COMMANDS.rows)[number],

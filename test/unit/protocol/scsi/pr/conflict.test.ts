@@ -1,11 +1,15 @@
-// Which commands pass which reservation: SPC-4 Table 69, SBC-3 Table 13 and SPC-2 Table 10 transcribed by hand, apart
+// Which commands pass which reservation: SPC-4 Table 69, SBC-3 Table 13 and SPC-2 Table 10 transcribed by
+// hand, apart
 // from the rows, and played command by command against a holder, another registrant and a stranger.
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../../../protocol/scsi/commands.ts';
 import { ready, verdict } from '../harness.ts';
 import { register, reserve } from './pr-cdbs.ts';
 
-/** Columns: Write Exclusive, Exclusive Access; registered of a type for registrants; the same two for strangers; RESERVE(6). A: allowed, C: conflict. */
+/**
+ * Columns: Write Exclusive, Exclusive Access; registered of a type for registrants; the same two for
+ * strangers; RESERVE(6). A: allowed, C: conflict.
+ */
 const MATRIX: Record<string, string> = {
   'TEST UNIT READY': 'AA A AA C',
   'REQUEST SENSE': 'AA A AA A',

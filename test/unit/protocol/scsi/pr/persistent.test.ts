@@ -1,4 +1,5 @@
-// Persistent reservations from the initiators' side: registrations, reservations, preemption, who is told what,
+// Persistent reservations from the initiators' side: registrations, reservations, preemption, who is told
+// what,
 // and what outlives a restart. Expected values follow SPC-4 §5.13; none is computed from the code.
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../../../lun/errors.ts';

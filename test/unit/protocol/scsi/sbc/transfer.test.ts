@@ -1,4 +1,5 @@
-// READ, WRITE, VERIFY and WRITE AND VERIFY in all lengths, by the list that libiscsi uses: simple, zero blocks,
+// READ, WRITE, VERIFY and WRITE AND VERIFY in all lengths, by the list that libiscsi uses: simple, zero
+// blocks,
 // beyond the end, flags, protection fields, residuals. The oracle is the device's own memory.
 import { describe, expect, test } from 'vitest';
 import { cdb10, cdb12, cdb16, filled, fixedSense, ready, verdict } from '../harness.ts';
