@@ -25,6 +25,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   snapshot: 5,
   'delete-snapshot': 3,
   clone: 3,
+  rollback: 2,
   preserve: 4,
   release: 2,
   resize: 2,
@@ -198,6 +199,7 @@ function makeOnSnapshot(kind: Kind, random: Random, { belief, hot }: Context): O
     snapshots.splice(index, 1);
     return { do: kind, ...target };
   }
+  if (kind === 'rollback') return { do: kind, ...target };
   if (kind !== 'clone' || vluns.size >= VLUNS_MAX) return undefined;
   const newName = nextName(belief);
   vluns.set(newName, vluns.get(target.vlun) ?? { sectors: 0, blockBytes: 512 });

@@ -8,7 +8,7 @@ import assert from 'node:assert';
 import type { CheckedExtent } from '../../snapshot/check-journal.ts';
 import { bytesOfStamps } from './content.ts';
 import { Disagreement } from './disagreement.ts';
-import { type Before, Model } from './model.ts';
+import { type Before, Model, type Restructuring } from './model.ts';
 
 export const SECTORS_PER_POOL_BLOCK = 8;
 
@@ -31,7 +31,7 @@ export interface Command {
   /** What COMPARE AND WRITE wants to find. */
   readonly expected?: Uint32Array;
   /** What a structural verb does to the model; any pieces are records that come before that. */
-  readonly restructure?: (model: Model) => void;
+  readonly restructure?: Restructuring;
   restructured: boolean;
   ended?: { readonly at: number; readonly good: boolean };
   /** Of its last record. */
@@ -151,12 +151,13 @@ export class History {
     const { restructure } = command;
     assert(restructure !== undefined && !command.restructured);
     const { size } = this.head.vluns;
-    restructure(this.head);
+    const replaced = restructure(this.head);
+    const befores = replaced instanceof Array ? replaced : [];
     if (this.head.vluns.size < size) this.deletions += 1;
     command.restructured = true;
     command.sequence = sequence;
     command.records += 1;
-    this.#steps.push({ sequence, command, befores: [], apply: restructure });
+    this.#steps.push({ sequence, command, befores, apply: restructure });
   }
 
   /** A record that changes nothing anyone reads was appended. */
@@ -243,10 +244,29 @@ export class History {
 
   /** Applies what these extents say if the command can have meant them; else says why not. */
   #try(command: Command, sequence: number, extents: readonly CheckedExtent[]): string | undefined {
+    const { pieces } = command;
+    const complaint = this.#tryPieces(command, pieces, { sequence, extents });
+    if (complaint === undefined || pieces.length === 1) return complaint;
+    // Two ranges of one UNMAP may share a pool block and be merged into it one after the other.
+    const alone = pieces.some((one) => this.#tryPieces(command, [one], { sequence, extents }) === undefined);
+    return alone ? undefined : complaint;
+  }
+
+  #tryPieces(
+    command: Command,
+    pieces: readonly Piece[],
+    record: { readonly sequence: number; readonly extents: readonly CheckedExtent[] },
+  ): string | undefined {
+    const { sequence, extents } = record;
     const vlun = command.vlun as string;
     const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
-    const portions = own.flatMap((extent) => command.pieces.flatMap((one) => portionOf(one, extent)));
+    const portions = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
     if (portions.length === 0) return 'it changes other sectors';
+    const news = portions.some(({ of, from, stamps }) =>
+      of.covered.subarray(from, from + stamps.length).includes(0),
+    );
+    // Ranges of one UNMAP that share a pool block write the same zeroes again.
+    if (!news && command.pieces.length === 1) return 'it has its records already';
     if (command.expected !== undefined) {
       const complaint = this.#compared(command, portions);
       if (complaint !== undefined) return complaint;

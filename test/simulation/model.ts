@@ -37,6 +37,9 @@ export interface Before {
   readonly stamps: Uint32Array;
 }
 
+/** A structural verb; one that changes contents returns what they were. */
+export type Restructuring = ((model: Model) => void) | ((model: Model) => readonly Before[]);
+
 export function snapshotKey(vlun: string, snapshot: string): string {
   return `${vlun}@${snapshot}`;
 }
@@ -135,6 +138,26 @@ export class Model {
       tracks: undefined,
       own: new Set(),
     });
+  }
+
+  /** Sectors as of the snapshot, in the VLUN and down the tree (P14); what was there before. */
+  rollback(name: string, snapshotName: string): Before[] {
+    const snapshot = this.snapshots.get(snapshotKey(name, snapshotName));
+    assert(snapshot !== undefined);
+    const befores: Before[] = [];
+    this.#replace(this.vlun(name), snapshot.stamps.slice(), befores);
+    return befores;
+  }
+
+  #replace(vlun: ModelVlun, stamps: Uint32Array, befores: Before[]): void {
+    befores.push({ vlun: vlun.name, firstSector: 0, stamps: vlun.stamps });
+    vlun.stamps = stamps;
+    vlun.own.clear();
+    for (const tracker of this.trackersOf(vlun.name)) {
+      const followed = new Uint32Array(tracker.stamps.length);
+      followed.set(stamps.subarray(0, followed.length));
+      this.#replace(tracker, followed, befores);
+    }
   }
 
   preserve(name: string, newName: string): void {

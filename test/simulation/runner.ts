@@ -18,7 +18,7 @@ import { History } from './history.ts';
 import { checksum, type End, type Listener, Machine } from './machine.ts';
 import type { Operation, Script, World } from './script.ts';
 import type { Stage, Tracked } from './stage.ts';
-import { issueStructure, type StructureCommand } from './structure-commands.ts';
+import { issueStructure, movesEnd, type StructureCommand } from './structure-commands.ts';
 
 /** More events than this without an end are a command that never comes back. */
 const EVENTS_MAX = 200_000;
@@ -228,13 +228,14 @@ class Run implements Stage, Listener {
     await this.#until(() => this.history.inFlight.length < this.world.depth);
   }
 
-  /** One structural verb at a time; a resize alone, for it moves the end of what commands may touch. */
+  /** One structural verb at a time; alone where it moves the end of what commands may touch. */
   async #structure(operation: Operation): Promise<void> {
     await this.#until(() => this.#structures.length === 0);
-    if (operation.do === 'resize') await this.#drain();
+    const alone = movesEnd(this, operation);
+    if (alone) await this.#drain();
     if (this.#machine.pool?.state !== 'serving') return;
     const issued = issueStructure(this, operation);
-    if (issued && operation.do === 'resize') await this.#drain();
+    if (issued && alone) await this.#drain();
   }
 
   #checkpoint(): void {
@@ -259,7 +260,7 @@ class Run implements Stage, Listener {
 
   async #until(done: () => boolean): Promise<void> {
     for (let left = EVENTS_MAX; !done(); left -= 1) {
-      if (left > 0 && (await this.#step())) continue;
+      if (left > 0 && ((await this.#step()) || done())) continue;
       const waiting = this.history.inFlight.map(({ what }) => what).join('; ');
       throw new Disagreement(`never came back: ${waiting || 'the opening'}`);
     }
@@ -285,14 +286,18 @@ class Run implements Stage, Listener {
     await this.#settle();
     const { faults } = this.#machine;
     const closing = this.history.issue({ what: 'close' });
+    let closed = false;
     this.track({
       command: closing,
       call: () => this.pool.close(),
-      good: () => this.history.abandon(closing),
+      good: () => {
+        closed = true;
+        this.history.abandon(closing);
+      },
       mayFail: () => faults > 0,
     });
     await this.#drain();
-    if (!this.#machine.closed) return this.#crash('kill');
+    if (!closed || !this.#machine.closed) return this.#crash('kill');
     this.#die();
     this.#say(`closed at ${this.history.appended}`);
     return this.#recover(this.history.acknowledged);
@@ -341,7 +346,9 @@ class Run implements Stage, Listener {
   /** The independent check of the store as it is; the place of the journal up to which it is whole. */
   async #check(required: number): Promise<number> {
     const medium = this.#machine.openToLook();
-    const report = await checkPool(medium, { checksum, data: true });
+    // Dropping caches also flushes, and so would take away what a power cut in the coming opening may lose.
+    const dropCaches = this.#machine.flushFaults > 0;
+    const report = await checkPool(medium, { checksum, data: true, dropCaches });
     await medium.close();
     if (!report.ok) throw new Disagreement(`check: ${report.errors.slice(0, 5).join('; ')}`);
     const { sequence } = report;

@@ -72,7 +72,12 @@ export class Scheduler {
 
   /** Lets one event happen, and what follows from it at once; false when nothing waits. */
   async step(): Promise<boolean> {
-    const run = this.#next();
+    let run = this.#next();
+    if (run === undefined) {
+      // What was just begun may still come to where it waits.
+      await settlePromises();
+      run = this.#next();
+    }
     if (run === undefined) return false;
     this.events += 1;
     run();

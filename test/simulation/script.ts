@@ -58,6 +58,7 @@ export type Operation =
     }
   | { readonly do: 'delete-snapshot'; readonly vlun: string; readonly snapshot: string }
   | { readonly do: 'clone'; readonly vlun: string; readonly snapshot: string; readonly newName: string }
+  | { readonly do: 'rollback'; readonly vlun: string; readonly snapshot: string }
   | { readonly do: 'preserve'; readonly vlun: string; readonly newName: string }
   | { readonly do: 'release'; readonly vlun: string }
   | { readonly do: 'resize'; readonly vlun: string; readonly sectors: number }

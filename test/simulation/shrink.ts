@@ -1,6 +1,6 @@
 /**
- * Makes a failing script short: operations are left out, in ever smaller pieces, as long as the rest still fails. Leaving
- * something out also changes the order of events, so a shorter script need not fail the same way; any failure will do.
+ * Makes a failing script short: operations are left out, in ever smaller pieces, as long as the rest still fails in the same
+ * words, numbers and names aside.
  */
 import type { Operation, Script } from './script.ts';
 
@@ -28,7 +28,8 @@ export async function shrink(failing: Shrunk, { failure, runsMax }: ShrinkOption
       runs += 1;
       const script = { ...best.script, operations: without(operations, { from, count: each }) };
       const found = await failure(script);
-      if (found !== undefined) shorter = { script, failure: found };
+      if (found !== undefined && kindOf(found) === kindOf(failing.failure))
+        shorter = { script, failure: found };
     }
     if (shorter !== undefined) {
       best = shorter;
@@ -47,4 +48,9 @@ function without(
   { from, count }: { from: number; count: number },
 ): Operation[] {
   return [...operations.slice(0, from), ...operations.slice(from + count)];
+}
+
+/** The first words of a failure, without what differs from run to run. */
+function kindOf(failure: string): string {
+  return failure.replace(/\d+/g, '0').slice(0, 60);
 }

@@ -2,7 +2,7 @@
 import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
 import { SECTOR_BYTES } from './content.ts';
 import { type Command, piece } from './history.ts';
-import { type Model, snapshotKey } from './model.ts';
+import { type Restructuring, snapshotKey } from './model.ts';
 import type { Operation } from './script.ts';
 import type { Stage } from './stage.ts';
 
@@ -19,7 +19,7 @@ interface Verb {
   readonly what: string;
   readonly vlun?: string;
   readonly pieces?: Command['pieces'];
-  readonly restructure: (model: Model) => void;
+  readonly restructure: Restructuring;
   readonly call: () => Promise<unknown>;
   readonly recognises: (change: CheckedChange) => boolean;
 }
@@ -39,6 +39,8 @@ function verbOf(stage: Stage, operation: Operation): Verb | undefined {
       return deleteSnapshot(stage, operation);
     case 'clone':
       return clone(stage, operation);
+    case 'rollback':
+      return rollback(stage, operation);
     case 'preserve':
       return preserve(stage, operation);
     case 'release':
@@ -62,6 +64,14 @@ export function issueStructure(stage: Stage, operation: Operation): boolean {
   const command = stage.history.issue(described);
   stage.trackStructure({ command, call, recognises });
   return true;
+}
+
+/** Does the verb change how many sectors a VLUN has? */
+export function movesEnd({ history }: Stage, operation: Operation): boolean {
+  if (operation.do !== 'rollback') return operation.do === 'resize';
+  const { vluns, snapshots } = history.head;
+  const target = snapshots.get(snapshotKey(operation.vlun, operation.snapshot));
+  return target?.stamps.length !== vluns.get(operation.vlun)?.stamps.length;
 }
 
 function create({ pool, history }: Stage, operation: On<'create'>): Verb | undefined {
@@ -95,8 +105,9 @@ function snapshot({ pool, history }: Stage, operation: On<'snapshot'>): Verb | u
 
 function deleteSnapshot({ pool, history }: Stage, operation: On<'delete-snapshot'>): Verb | undefined {
   const { vlun, snapshot: name } = operation;
+  if (!history.head.snapshots.has(snapshotKey(vlun, name))) return undefined;
   const info = pool.snapshots(vlun).find((one) => one.name === name);
-  if (info === undefined || !history.head.snapshots.has(snapshotKey(vlun, name))) return undefined;
+  if (info === undefined) return undefined;
   return {
     what: `delete snapshot ${snapshotKey(vlun, name)}`,
     restructure: (model) => model.deleteSnapshot(vlun, name),
@@ -114,6 +125,18 @@ function clone({ pool, history }: Stage, operation: On<'clone'>): Verb | undefin
     restructure: (model) => model.clonedFrom(vlun, name, newName),
     call: () => pool.clone({ vlun, snapshot: name, newName }),
     recognises: (change) => hasVlun(change, (one) => one.name === newName),
+  };
+}
+
+function rollback({ pool, history }: Stage, operation: On<'rollback'>): Verb | undefined {
+  const { vlun, snapshot: name } = operation;
+  if (!history.head.snapshots.has(snapshotKey(vlun, name))) return undefined;
+  const id = pool.info(vlun)?.id;
+  return {
+    what: `roll back to ${snapshotKey(vlun, name)}`,
+    restructure: (model) => model.rollback(vlun, name),
+    call: () => pool.rollback({ vlun, snapshot: name }),
+    recognises: (change) => change.vluns.some(([changed]) => changed === id),
   };
 }
 
