@@ -224,7 +224,10 @@ class Connection implements ConnectionCore {
     this.#deframer.setMaxDataSegmentLength(this.#preferences.maxRecvDataSegmentLength);
   }
 
-  /** Commands in the hands of SCSI end with their responses before the logout is answered; others are dropped. */
+  /**
+   * Commands in the hands of SCSI end with their responses before the logout is answered; others are
+   * dropped.
+   */
   #beginLogout(request: LogoutRequest): void {
     this.#signal('logoutReceived');
     this.#logout = request;

@@ -24,7 +24,10 @@ export type Authentication =
 /** Who asks, from where. */
 export interface Asker {
   readonly initiatorName: string;
-  /** `address:port` of this end, IPv6 in brackets: what SendTargets advertises unless configured otherwise. */
+  /**
+   * `address:port` of this end, IPv6 in brackets: what SendTargets advertises unless configured
+   * otherwise.
+   */
   readonly localAddress: string;
   readonly remoteAddress: string;
 }

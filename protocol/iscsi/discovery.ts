@@ -12,7 +12,10 @@ export interface SendTargetsOptions {
   readonly bytesMax: number;
 }
 
-/** The answer to SendTargets=`value`: All in a discovery session, one's own target by nothing or by name in a normal one. */
+/**
+ * The answer to SendTargets=`value`: All in a discovery session, one's own target by nothing or by name
+ * in a normal one.
+ */
 export function sendTargets(value: string, options: SendTargetsOptions): readonly TextPair[] {
   const { ownTarget } = options;
   const rejected: readonly TextPair[] = [['SendTargets', 'Reject']];

@@ -33,7 +33,10 @@ export interface TaskResult {
   readonly sense?: Uint8Array;
   /** Everything the command transfers in. Must not change until the socket has taken it. */
   readonly dataIn?: Uint8Array;
-  /** Bytes that the command wanted to transfer in its direction; the residual is this minus the expected length. */
+  /**
+   * Bytes that the command wanted to transfer in its direction; the residual is this minus the expected
+   * length.
+   */
   readonly transferBytes: number;
 }
 
@@ -79,7 +82,10 @@ export type ConnectionEvent =
     }
   /** The session named by `replaceSession` has ended (its `sessionClosed` was carried out). */
   | { readonly type: 'sessionReplaced' }
-  /** Asynchronous Message event 0 with sense (RFC 7143 §11.9.1). Dropped silently outside the full feature phase. */
+  /**
+   * Asynchronous Message event 0 with sense (RFC 7143 §11.9.1). Dropped silently outside the full
+   * feature phase.
+   */
   | { readonly type: 'asyncMessage'; readonly sense: Uint8Array; readonly lun: Uint8Array }
   /** Graceful stop: ask for a logout (event 1), close when it came or `withinMs` has passed. */
   | { readonly type: 'askLogout'; readonly withinMs: number }
@@ -108,7 +114,10 @@ export type Effect =
   | { readonly type: 'tasksCleared'; readonly id: number }
   /** The full feature phase begins. For a normal session the shell opens the nexus before the next effect. */
   | { readonly type: 'sessionOpened'; readonly session: SessionFacts }
-  /** Drop the connection of this session; when its `sessionClosed` was carried out, feed `sessionReplaced` here. */
+  /**
+   * Drop the connection of this session; when its `sessionClosed` was carried out, feed
+   * `sessionReplaced` here.
+   */
   | { readonly type: 'replaceSession'; readonly tsih: number }
   /** The session has ended and none of its tasks runs any more: the nexus may be closed. */
   | { readonly type: 'sessionClosed'; readonly session: SessionFacts; readonly why: string }
@@ -160,10 +169,16 @@ export type FactKind =
   | 'internal-error';
 
 export interface ConnectionCore {
-  /** Total: any byte sequence yields effects, never a throw. `nowMs` is the only time there is and never runs back. */
+  /**
+   * Total: any byte sequence yields effects, never a throw. `nowMs` is the only time there is and never
+   * runs back.
+   */
   handle(event: ConnectionEvent, nowMs: number): readonly Effect[];
   /** When a `tick` is due; undefined when nothing is pending. Changes only in `handle`. */
   wakeAtMs(): number | undefined;
-  /** Bytes of data-out held for commands that still gather, and commands now in the hands of SCSI: for backpressure. */
+  /**
+   * Bytes of data-out held for commands that still gather, and commands now in the hands of SCSI: for
+   * backpressure.
+   */
   readonly load: { readonly gatheringBytes: number; readonly runningTasks: number };
 }

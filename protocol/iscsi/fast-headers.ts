@@ -78,7 +78,10 @@ export interface ResponseNumbers {
   readonly maxCmdSN: number;
 }
 
-/** Outcome fields that the last Data-In and the SCSI Response share. `residual` is signed: more than 0 is overflow. */
+/**
+ * Outcome fields that the last Data-In and the SCSI Response share. `residual` is signed: more than 0
+ * is overflow.
+ */
 export interface StatusFields {
   readonly status: number;
   readonly statSN: number;

@@ -284,7 +284,10 @@ export const OBSOLETE_KEYS: ReadonlySet<string> = new Set(['IFMarker', 'OFMarker
 
 const byName: ReadonlyMap<string, KeyRow> = new Map(KEYS.map((row) => [row.key, row]));
 
-/** The row of a key; undefined when the key is not in the standard. Names are case-sensitive (RFC 7143 §6.1). */
+/**
+ * The row of a key; undefined when the key is not in the standard. Names are case-sensitive (RFC 7143
+ * §6.1).
+ */
 export function keyRow(key: string): KeyRow | undefined {
   return byName.get(key);
 }

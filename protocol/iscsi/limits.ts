@@ -3,11 +3,14 @@
  * (MaxRecvDataSegmentLength, the CmdSN window); the others end in the answer named beside them.
  */
 export interface Limits {
-  /** Data segment of a PDU that is received during login, bytes (RFC 7143 §6.1 says 8192): more drops the connection. */
+  /**
+   * Data segment of a PDU that is received during login, bytes (RFC 7143 §6.1 says 8192): more drops
+   * the connection.
+   */
   readonly loginDataSegmentBytesMax: number;
   /** Key=value text of one negotiation or Text sequence over all its PDUs, bytes: login fails, or Reject. */
   readonly textBytesMax: number;
-  /** Answer text of one Text sequence (SendTargets), bytes: longer lists are cut at a target, and noted. */
+  /** Answer text of one Text sequence (SendTargets), bytes: longer lists are cut after a whole target. */
   readonly textAnswerBytesMax: number;
   /** Login requests on one connection, continuations included: the login fails. */
   readonly loginRequestsMax: number;

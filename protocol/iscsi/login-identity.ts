@@ -27,7 +27,10 @@ export interface Redirection {
 /** Longest iSCSI name, bytes in UTF-8 (RFC 7143 §4.2.7.1). */
 export const ISCSI_NAME_BYTES_MAX = 223;
 
-/** Letters in lower case, marks composed, as RFC 7143 §4.2.7.2 compares names; undefined when it can be no name. */
+/**
+ * Letters in lower case, marks composed, as RFC 7143 §4.2.7.2 compares names; undefined when it can be
+ * no name.
+ */
 export function normaliseName(name: string): string | undefined {
   const normal = name.normalize('NFKC').toLowerCase();
   const forbidden = /[\s\p{C}]/u.test(normal);

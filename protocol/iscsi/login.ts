@@ -267,7 +267,10 @@ function sameLogin(first: LoginRequest, request: LoginRequest): boolean {
   );
 }
 
-/** Keys the target sends of its own accord in the first response of a normal session (RFC 7143 §13.6, §13.9). */
+/**
+ * Keys the target sends of its own accord in the first response of a normal session (RFC 7143 §13.6,
+ * §13.9).
+ */
 function describeTarget(identity: LoginIdentity): TextPair[] {
   if (identity.kind === 'discovery') return [];
   const pairs: TextPair[] = [['TargetPortalGroupTag', String(identity.portalGroupTag)]];

@@ -51,7 +51,10 @@ export const CONNECTION_TRANSITIONS = {
   CLEANUP_WAIT: { cleanedUp: 'FREE' },
 } as const satisfies Record<ConnectionState, Partial<Record<ConnectionSignal, ConnectionState>>>;
 
-/** RFC 7143 §8.3. Q4 FAILED and Q5 IN_CONTINUE have no place where Time2Retain is 0 and no session is continued. */
+/**
+ * RFC 7143 §8.3. Q4 FAILED and Q5 IN_CONTINUE have no place where Time2Retain is 0 and no session is
+ * continued.
+ */
 export type SessionState = 'FREE' | 'ACTIVE' | 'LOGGED_IN';
 
 /** The session's state for each of its connection's. */

@@ -109,7 +109,10 @@ export class TaskManagement {
     }
   }
 
-  /** A command that has not come counts as received and aborted when its CmdSN may still come (RFC 7143 §11.6.1). */
+  /**
+   * A command that has not come counts as received and aborted when its CmdSN may still come (RFC 7143
+   * §11.6.1).
+   */
   #abortMissing({ initiatorTaskTag, refCmdSN, cmdSN }: TaskManagementRequest): void {
     const { window, drain } = this.#options;
     if (!window.contains(refCmdSN) || !serialLess(refCmdSN, cmdSN)) {

@@ -1,4 +1,7 @@
-/** One SCSI command between its arrival and its end. SCSI gets it as it is: it has the form of a `ScsiTask`. */
+/**
+ * One SCSI command between its arrival and its end. SCSI gets it as it is: it has the form of a
+ * `ScsiTask`.
+ */
 import { TaskAttribute as Attribute } from 'node-iscsi-pdu';
 import type { DataOutGatherer } from './data-out.ts';
 import type { ScsiTask, TaskAttribute } from './effects.ts';

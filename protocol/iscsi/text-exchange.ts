@@ -1,6 +1,6 @@
 /**
- * Text in the full feature phase (RFC 7143 §11.10, §11.11): one exchange at a time, its text in as many PDUs as
- * it takes in either direction. A request with no target transfer tag begins anew and drops the
+ * Text in the full feature phase (RFC 7143 §11.10, §11.11): one exchange at a time, its text in as many
+ * PDUs as it takes in either direction. A request with no target transfer tag begins anew and drops the
  * exchange before it.
  */
 import {

@@ -1,6 +1,7 @@
-// Data-out. First every combination of InitialR2T, ImmediateData, burst lengths, MaxOutstandingR2T and segment
-// size with random sizes: what SCSI gets must be what the initiator sent. Then, PDU by PDU, what breaks
-// the rules of RFC 7143 §11.4.7.2, §11.7, §11.8 and must end with the sense data written there.
+// Data-out. First every combination of InitialR2T, ImmediateData, burst lengths, MaxOutstandingR2T and
+// segment size with random sizes: what SCSI gets must be what the initiator sent. Then, PDU by PDU,
+// what breaks the rules of RFC 7143 §11.4.7.2, §11.7, §11.8 and must end with the sense data written
+// there.
 import { DataOut, R2T, RESERVED_TAG, Reject, ScsiCommand, ScsiResponse, type TextPair } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
 import type { Limits, Preferences } from '../../../../protocol/iscsi/limits.ts';

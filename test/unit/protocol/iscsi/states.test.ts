@@ -1,5 +1,5 @@
-// The transition table against the target's diagram of RFC 7143 §8.1.1 to §8.1.3, transcribed by hand with the
-// numbers of its transitions, and the rule that a missing entry is an error.
+// The transition table against the target's diagram of RFC 7143 §8.1.1 to §8.1.3, transcribed by hand
+// with the numbers of its transitions, and the rule that a missing entry is an error.
 import { expect, test } from 'vitest';
 import {
   CONNECTION_TRANSITIONS,

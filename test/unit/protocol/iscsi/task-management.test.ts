@@ -1,5 +1,5 @@
-// Task management (RFC 7143 §11.5, §11.6): what each function ends, what it answers, and when: never before the
-// last task it covers has ended.
+// Task management (RFC 7143 §11.5, §11.6): what each function ends, what it answers, and when: never
+// before the last task it covers has ended.
 import {
   encodeLun,
   R2T,
