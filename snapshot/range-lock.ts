@@ -271,14 +271,18 @@ export class RangeLock {
   #tellReady(): void {
     if (this.#telling) return;
     this.#telling = true;
-    try {
-      for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
-        ticket.state = 'held';
+    const thrown: unknown[] = [];
+    for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
+      ticket.state = 'held';
+      try {
         ticket.granted(ticket);
+      } catch (error) {
+        // A defect, passed on once everybody else has been told: nobody waits for ever because of it.
+        thrown.push(error);
       }
-    } finally {
-      this.#telling = false;
     }
+    this.#telling = false;
+    if (thrown.length > 0) throw thrown[0];
   }
 }
 
