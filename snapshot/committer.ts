@@ -61,6 +61,7 @@ export class Committer {
   /** The last record that stands in the journal and in the tables. */
   #sequence: number;
   readonly #whenIdle: Array<() => void> = [];
+  readonly #whenQuiet: Array<() => void> = [];
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -115,6 +116,12 @@ export class Committer {
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
+  /** Completes when nothing is under way in the medium, whether the pool failed or not. */
+  quiet(): Promise<void> {
+    if (!this.#busy) return Promise.resolve();
+    return new Promise((resolve) => this.#whenQuiet.push(resolve));
+  }
+
   /** From now on everything is refused with this error, what is queued included. */
   fail(failure: StoreError): void {
     if (this.#failure !== undefined) return;
@@ -155,6 +162,7 @@ export class Committer {
         this.#drain();
       });
     }
+    if (!this.#busy) for (const tell of this.#whenQuiet.splice(0)) tell();
     if (this.#isIdle()) this.#tellIdle();
   }
 

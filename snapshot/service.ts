@@ -140,6 +140,7 @@ export class PoolService {
     } finally {
       this.#state = 'closed';
       this.#refuse(closed);
+      await this.#quiet();
       await this.parts.medium.close();
     }
   }
@@ -149,6 +150,12 @@ export class PoolService {
     await this.flusher.flush();
     await this.checkpointer.run();
     await this.committer.idle();
+  }
+
+  /** A write or a discard that came late would hit what the next owner has stored there. */
+  async #quiet(): Promise<void> {
+    await this.committer.quiet();
+    await new Promise<void>((resolve) => this.parts.freed.whenSettled(resolve));
   }
 
   #refuse(why: StoreError): void {

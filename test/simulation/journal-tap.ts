@@ -69,14 +69,14 @@ class TappedJournal implements JournalSpace {
   }
 
   append(bytes: Uint8Array): MaybePromise<void> {
-    const appended = this.#inner.append(bytes);
+    // An append that fails may be there all the same, whole or in part.
     for (let offset = 0; offset < bytes.byteLength; ) {
       const record = readRecord(bytes, offset, this.#options.checksum);
       assert(typeof record !== 'string', `an append holds a record at ${offset}: ${String(record)}`);
       this.#options.onRecord(record);
       offset += record.bytes;
     }
-    return appended;
+    return this.#inner.append(bytes);
   }
 
   flush(): Promise<void> {
