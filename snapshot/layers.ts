@@ -148,7 +148,8 @@ export function detach(draft: Draft, ids: readonly number[]): void {
 }
 
 /**
- * Marks the images dropped that no VLUN and no snapshot reads through. Returns their numbers.
+ * Marks the images dropped that no VLUN and no snapshot reads through. Returns their numbers. An image that is read, but
+ * always with an end before its base, loses a base that is dropped, and the end with it.
  * Cost: one step per image that is still read.
  */
 export function dropUnread(draft: Draft): number[] {
@@ -160,7 +161,22 @@ export function dropUnread(draft: Draft): number[] {
   for (const snapshot of draft.snapshots()) read.addImage(snapshot.image);
   const unread = [...images.values()].filter((image) => !read.has(image.id) && image.dropped !== true);
   for (const image of unread) draft.putImage({ ...image, frozen: true, dropped: true });
-  return unread.map((image) => image.id);
+  const gone = new Set(unread.map((image) => image.id));
+  for (const image of images.values()) if (read.has(image.id)) forgetGone(draft, image, gone);
+  return [...gone];
+}
+
+function forgetGone(draft: Draft, image: ImageObject, gone: ReadonlySet<number>): void {
+  const { base, baseEnd, via, ...rest } = image;
+  const baseGone = base !== undefined && gone.has(base);
+  const untilGone = via?.until !== undefined && gone.has(via.until);
+  if (!baseGone && !untilGone) return;
+  draft.putImage({
+    ...rest,
+    ...(base !== undefined && !baseGone && { base }),
+    ...(baseEnd !== undefined && !baseGone && { baseEnd }),
+    ...(via !== undefined && { via: untilGone ? { image: via.image } : via }),
+  });
 }
 
 /** The images that are read; each way down (an image, with where to stop) is walked once. */

@@ -53,7 +53,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   flushBytes: 64 * MiB,
   tableCacheBytes: 256 * MiB,
   resolvedCacheBytes: 64 * MiB,
-  checkpointJournalBytes: 64 * MiB,
+  checkpointJournalBytes: 32 * MiB,
   checkpointDirtyPages: 16_384,
   batchBytes: 8 * MiB,
   recordBytes: 4 * MiB,

@@ -10,7 +10,7 @@ const SNAPSHOT = { type: 'string', demandOption: true, describe: 'NAME@SNAP' } a
 
 export function snapshotCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('snapshot', 'snapshots of LUNs', (snapshot) =>
-    mapCommands(createCommands(snapshot))
+    rollbackCommand(mapCommands(createCommands(snapshot)))
       .demandCommand(1, 'snapshot what? See `snaplun snapshot --help`')
       .example('snaplun snapshot create db monday', 'db@monday')
       .example('snaplun snapshot clone db@monday db-test', 'a writable LUN from it'),
@@ -119,6 +119,25 @@ function mapCommands(snapshot: Argv<GlobalOptions>): Argv<GlobalOptions> {
           (row) => `created ${row.name} from ${argv.snapshot}: LUN ${row.lun} of ${row.target}`,
         ),
     );
+}
+
+function rollbackCommand(snapshot: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return snapshot.command(
+    'rollback <snapshot>',
+    'give a LUN back the contents of its snapshot; sessions and later snapshots stay',
+    (command) =>
+      forceOption(command.positional('snapshot', SNAPSHOT)).example(
+        '$0 snapshot rollback db@monday --force',
+        'with initiators logged in: what was written since monday is gone',
+      ),
+    (argv) =>
+      runVerb<VlunRow>(
+        argv,
+        'snapshot.rollback',
+        { ...parseSnapshotName(argv.snapshot), force: argv.force },
+        (row) => `${row.name} has the contents of ${argv.snapshot}`,
+      ),
+  );
 }
 
 export function preserveCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {

@@ -62,6 +62,17 @@ describe('snapshots', () => {
     expect(await refused('snapshot', 'clone', 'db@monday', 'db-test')).toMatch(/db-test/);
   });
 
+  test('a LUN is rolled back, with --force where a LUN tracks it', async () => {
+    await server.cli('lun', 'resize', 'log', '32M');
+    const row = await server.cli('snapshot', 'rollback', 'log@monday');
+    expect(row).toMatchObject({ name: 'log', sizeBytes: 16 * 1024 * 1024 });
+    await server.cli('preserve', 'log', 'log-side');
+    expect(await refused('snapshot', 'rollback', 'log@tuesday')).toMatch(/log-side.*--force/);
+    await server.cli('snapshot', 'rollback', 'log@tuesday', '--force');
+    expect(await refused('snapshot', 'rollback', 'db@tuesday')).toMatch(/no snapshot tuesday/);
+    await server.cli('lun', 'delete', 'log-side');
+  });
+
   test('a LUN that has some is not deleted without a word', async () => {
     expect(await refused('lun', 'delete', 'log')).toMatch(/monday, tuesday.*--with-snapshots/);
     await server.cli('lun', 'delete', 'log', '--with-snapshots');

@@ -152,7 +152,7 @@ export class History {
     assert(restructure !== undefined && !command.restructured);
     const { size } = this.head.vluns;
     const replaced = restructure(this.head);
-    const befores = replaced instanceof Array ? replaced : [];
+    const befores: readonly Before[] = Array.isArray(replaced) ? replaced : [];
     if (this.head.vluns.size < size) this.deletions += 1;
     command.restructured = true;
     command.sequence = sequence;

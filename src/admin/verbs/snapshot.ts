@@ -108,6 +108,41 @@ const clone = verb({
   },
 });
 
+/** The VLUNs that track this one, and those that track them. */
+export function followersOf(context: AdminContext, name: string): readonly string[] {
+  const found = [...(context.pool.info(name)?.trackers ?? [])];
+  for (let i = 0; i < found.length; i += 1)
+    found.push(...(context.pool.info(found[i] as string)?.trackers ?? []));
+  return found;
+}
+
+const rollback = verb({
+  name: 'snapshot.rollback',
+  changes: true,
+  fields: { vlun: 'string', snapshot: 'string', force: 'boolean?' },
+  async run(context, { vlun, snapshot, force }) {
+    snapshotInfo(context, vlun, snapshot);
+    const trackers = followersOf(context, vlun);
+    guard(
+      context,
+      `roll back ${vlun} to ${snapshot}`,
+      [{ vlun }, ...trackers.map((name) => ({ vlun: name }))],
+      {
+        force,
+        trackers,
+      },
+    );
+    const info = await context.pool.rollback({ vlun, snapshot });
+    context.log.info('LUN rolled back', {
+      event: 'lun-rolled-back',
+      lun: vlun,
+      snapshot,
+      trackers: trackers.join(','),
+    });
+    return vlunRow(context, info);
+  },
+});
+
 const preserve = verb({
   name: 'preserve',
   changes: true,
@@ -143,4 +178,14 @@ const release = verb({
   },
 });
 
-export const SNAPSHOT_VERBS: readonly Verb[] = [create, list, remove, map, unmap, clone, preserve, release];
+export const SNAPSHOT_VERBS: readonly Verb[] = [
+  create,
+  list,
+  remove,
+  map,
+  unmap,
+  clone,
+  rollback,
+  preserve,
+  release,
+];
