@@ -30,7 +30,7 @@ export interface CheckpointOptions {
   readonly catalogue: Catalogue;
   readonly freed: FreedPlaces;
   readonly checksum: Checksum;
-  readonly defer: (run: () => void) => void;
+  readonly after: (ms: number, run: () => void) => () => void;
 }
 
 /** Everything as it was at one record. */
@@ -101,7 +101,7 @@ export class Checkpoint {
       await structure.prepare();
       for (const slice of structure.slices()) {
         for (const change of slice) changes.push(change);
-        await new Promise<void>((resolve) => this.#options.defer(resolve));
+        await new Promise<void>((resolve) => this.#options.after(0, resolve));
       }
     }
     return changes;

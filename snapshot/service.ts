@@ -76,7 +76,7 @@ export class PoolService {
       catalogue: parts.catalogue,
       freed,
       checksum,
-      defer: (run) => environment.defer(run),
+      after: (ms, run) => environment.after(ms, run),
     });
     this.checkpointer = new Checkpointer({
       checkpoint: this.checkpoint,

@@ -27,6 +27,8 @@ export class TestEnvironment implements PoolEnvironment {
   }
 
   after(ms: number, run: () => void): () => void {
+    if (ms === 0) setImmediate(run);
+    if (ms === 0) return () => undefined;
     const id = this.#nextTimer++;
     this.#timers.set(id, { atMs: this.#nowMs + ms, run });
     return () => this.#timers.delete(id);
