@@ -19,6 +19,7 @@ import type { TaskResult } from './effects.ts';
 import * as header from './fast-headers.ts';
 import { IscsiSense } from './iscsi-sense.ts';
 import type { Limits } from './limits.ts';
+import { sameLun } from './lun-match.ts';
 import type { Responder } from './responses.ts';
 import { type AbortGroup, attributeOf, Task } from './task.ts';
 import type { Wire } from './wire.ts';
@@ -46,6 +47,11 @@ export class TaskTable {
   /** Tasks whose R2Ts wait for memory, in order. */
   #waiting: Task[] = [];
   #immediateTasks = 0;
+  /** ORDERED commands that SCSI has not got yet. */
+  #orderedGathering = 0;
+  #aborting = false;
+  /** A command waits for one before it. */
+  #orderMatters = false;
   #transferTag = 0;
   #gatheringBytes = 0;
   #runningTasks = 0;
@@ -127,6 +133,7 @@ export class TaskTable {
     });
     this.#tasks.set(task.tag, task);
     if (task.immediate) this.#immediateTasks += 1;
+    if (task.attribute === 'ordered') this.#orderedGathering += 1;
     if (writes || frame.data.length > 0 || !frame.dataDigestOk) this.#beginDataOut(task, frame, writes);
     else if (!task.reads && task.expectedBytes > 0) {
       task.refusal = IscsiSense.INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT;
@@ -173,7 +180,7 @@ export class TaskTable {
 
   /** Does whatever is next for a task that is not with SCSI yet. */
   #advance(task: Task): void {
-    if (!task.inOrder || task.phase !== 'gathering') return;
+    if (!task.inOrder || task.phase !== 'gathering' || this.#aborting) return;
     const { gatherer } = task;
     const sense = task.refusal ?? gatherer?.failure;
     if (sense !== undefined) {
@@ -189,10 +196,39 @@ export class TaskTable {
   }
 
   #run(task: Task): void {
+    if (this.#orderedGathering > 0 && this.#mustWait(task)) {
+      this.#orderMatters = true;
+      return;
+    }
     if (task.gatherer !== undefined) task.dataOut = task.gatherer.dataOut;
+    this.#leaveGathering(task);
     task.phase = 'running';
     this.#runningTasks += 1;
     this.#wire.emit({ type: 'runTask', task: task.tag, scsi: task });
+    if (this.#orderMatters) this.#advanceAll();
+  }
+
+  /**
+   * SCSI keeps the order of ORDERED commands among those it has (SAM-5 §8.9.4), so such a command must
+   * not overtake, nor be overtaken by, one that still waits for its data.
+   */
+  #mustWait(task: Task): boolean {
+    if (task.attribute === 'head-of-queue') return false;
+    for (const earlier of this.#tasks.values()) {
+      if (earlier === task) return false;
+      if (earlier.phase !== 'gathering' || !earlier.inOrder || !sameLun(earlier.lun, task.lun)) continue;
+      if (earlier.attribute === 'ordered' || task.attribute === 'ordered') return true;
+    }
+    return false;
+  }
+
+  #leaveGathering(task: Task): void {
+    if (task.attribute === 'ordered') this.#orderedGathering -= 1;
+  }
+
+  #advanceAll(): void {
+    this.#orderMatters = false;
+    for (const task of [...this.#tasks.values()]) this.#advance(task);
   }
 
   #solicit(task: Task, gatherer: DataOutGatherer): void {
@@ -268,11 +304,15 @@ export class TaskTable {
    */
   abort(covers: (task: Task) => boolean, done: () => void): void {
     const group: AbortGroup = { remaining: 1, done };
+    // What one of them frees must not set another going that is about to end.
+    this.#aborting = true;
     for (const task of [...this.#tasks.values()]) {
       if (!covers(task)) continue;
       if (task.phase === 'gathering') this.#drop(task);
       else this.#mute(task, group);
     }
+    this.#aborting = false;
+    this.#advanceAll();
     leave(group);
   }
 
@@ -291,6 +331,7 @@ export class TaskTable {
     else {
       // The place in the window stays taken until its turn; it opens the window then.
       this.#window.forget(task.cmdSN);
+      this.#leaveGathering(task);
       task.phase = 'ended';
     }
     this.#ended(task);
@@ -299,6 +340,7 @@ export class TaskTable {
   /** What must be so before the response is written: the window it tells of is already open again. */
   #endBefore(task: Task): void {
     if (task.phase === 'running') this.#runningTasks -= 1;
+    else this.#leaveGathering(task);
     task.phase = 'ended';
     if (!task.immediate) this.#window.commandEnded();
   }
@@ -307,6 +349,7 @@ export class TaskTable {
     this.#tasks.delete(task.tag);
     if (task.immediate) this.#immediateTasks -= 1;
     if (task.reservedBytes > 0) this.#release(task);
+    if (this.#orderMatters) this.#advanceAll();
     if (task.abortGroups !== undefined) for (const group of task.abortGroups) leave(group);
     this.#options.onEnded();
   }

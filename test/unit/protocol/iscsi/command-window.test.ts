@@ -1,8 +1,10 @@
 // CmdSN and the window (RFC 7143 §4.2.2.1): order, gaps, duplicates, what is outside, immediate commands.
 import {
   DataOut,
+  encodeLun,
   NopIn,
   NopOut,
+  R2T,
   RESERVED_TAG,
   Reject,
   ScsiCommand,
@@ -116,5 +118,60 @@ describe('immediate commands', () => {
     peer.take(ScsiResponse);
     testUnitReady(peer, 1, 4, true);
     expect(target.running.map((task) => task.tag)).toEqual([2, 4]);
+  });
+});
+
+describe('ORDERED commands (SAM-5 §8.9.4)', () => {
+  const ORDERED = 2;
+  const SIMPLE = 1;
+
+  function send(peer: RawPeer, cmdSN: number, fields: { attr: number; write?: boolean; lun?: number }): void {
+    const { attr, write = false, lun = 0 } = fields;
+    const expectedDataTransferLength = write ? 512 : 0;
+    const tags = { initiatorTaskTag: cmdSN, cmdSN, lun: encodeLun(lun), cdb: CDB };
+    peer.send(ScsiCommand, { final: true, attr, write, expectedDataTransferLength, ...tags });
+  }
+
+  function give(peer: RawPeer): void {
+    const { initiatorTaskTag, targetTransferTag } = peer.take(R2T);
+    peer.send(DataOut, { final: true, initiatorTaskTag, targetTransferTag }, { data: new Uint8Array(512) });
+  }
+
+  test('are not overtaken while their data is awaited, but on other LUNs and by the head of the queue', () => {
+    const { peer, ran } = script({ hold: true });
+    send(peer, 1, { attr: ORDERED, write: true });
+    send(peer, 2, { attr: SIMPLE });
+    send(peer, 3, { attr: SIMPLE, lun: 7 });
+    send(peer, 4, { attr: 3 });
+    expect(ran).toEqual([3, 4]);
+    give(peer);
+    expect(ran).toEqual([3, 4, 1, 2]);
+  });
+
+  test('do not overtake', () => {
+    const { peer, ran } = script({ hold: true });
+    send(peer, 1, { attr: SIMPLE, write: true });
+    send(peer, 2, { attr: ORDERED });
+    send(peer, 3, { attr: SIMPLE });
+    expect(ran).toEqual([]);
+    give(peer);
+    expect(ran).toEqual([1, 2, 3]);
+  });
+
+  test('let the others go when they are aborted', () => {
+    const { peer, ran, connection } = script({ hold: true });
+    send(peer, 1, { attr: ORDERED, write: true });
+    send(peer, 2, { attr: SIMPLE });
+    connection.feed({ type: 'abortTasks', scope: { exceptTag: 2 }, id: 1 });
+    expect(ran).toEqual([2]);
+  });
+
+  test('end together without one setting the other going', () => {
+    const { peer, ran, connection } = script({ hold: true });
+    send(peer, 1, { attr: ORDERED, write: true });
+    send(peer, 2, { attr: SIMPLE });
+    connection.feed({ type: 'abortTasks', scope: {}, id: 1 });
+    expect(ran).toEqual([]);
+    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 1 });
   });
 });
