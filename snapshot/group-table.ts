@@ -141,7 +141,7 @@ export class GroupTable {
     let group = this.#groups.get(number);
     if (group === undefined) {
       this.#trim();
-      group = PlaceGroup.begin(number, { known: this.referencedIn(number) === 0 });
+      group = new PlaceGroup(number, { known: this.referencedIn(number) === 0 });
     } else {
       this.#groups.delete(number);
     }

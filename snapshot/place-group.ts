@@ -37,7 +37,7 @@ export const GROUP_RESIDENT_BYTES = 4608;
 export class PlaceGroup implements TrackedItem {
   readonly number: number;
   readonly referenced = new Uint32Array(GROUP_WORDS);
-  readonly taken: Uint32Array;
+  readonly taken = new Uint32Array(GROUP_WORDS);
   /** Places of which only the stored bitmap can tell; undefined when it was read, or none is stored. */
   unknown: Uint32Array | undefined;
   loading: Promise<void> | undefined;
@@ -48,19 +48,14 @@ export class PlaceGroup implements TrackedItem {
   changedIn = 0;
   encodedIn = 0;
 
-  constructor(number: number, options: { readonly known: boolean; readonly taken: Uint32Array }) {
+  constructor(number: number, options: { readonly known: boolean }) {
     this.number = number;
-    this.taken = options.taken;
     if (!options.known) this.unknown = new Uint32Array(GROUP_WORDS).fill(0xffffffff);
-  }
-
-  static begin(number: number, options: { readonly known: boolean }): PlaceGroup {
-    return new PlaceGroup(number, { known: options.known, taken: new Uint32Array(GROUP_WORDS) });
   }
 
   /** What a checkpoint needs of the group. */
   copy(): PlaceGroup {
-    const copy = new PlaceGroup(this.number, { known: true, taken: this.taken });
+    const copy = new PlaceGroup(this.number, { known: true });
     copy.referenced.set(this.referenced);
     copy.unknown = this.unknown?.slice();
     return copy;
