@@ -48,11 +48,16 @@ export class Merger {
   async #mergeBelow(node: VlunNode, above: { patch: Patch; place: number }, pieces: Piece[]): Promise<void> {
     const { patch } = above;
     for (const tracker of [...node.children]) {
-      const place = await this.#placeRead(tracker, patch.block);
-      if (place !== above.place || (await this.#hasEntry(tracker, patch.block))) {
-        pieces.push(await this.#merged(tracker, patch));
+      try {
+        const place = await this.#placeRead(tracker, patch.block);
+        if (place !== above.place || (await this.#hasEntry(tracker, patch.block))) {
+          pieces.push(await this.#merged(tracker, patch));
+        }
+        await this.#mergeBelow(tracker, { patch, place }, pieces);
+      } catch (cause) {
+        // It was deleted meanwhile, and what tracked it was released: there is nothing left to patch.
+        if (!tracker.gone) throw cause;
       }
-      await this.#mergeBelow(tracker, { patch, place }, pieces);
     }
   }
 

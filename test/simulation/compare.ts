@@ -25,15 +25,14 @@ export function compareCatalogue(pool: Pool, model: Model): void {
     byName(pool.list().map((vlun) => [vlun.name, vlun.sizeBytes, vlun.blockBytes, vlun.tracks ?? null])),
     byName(
       [...model.vluns.values()].map(
-        (vlun) =>
-          [vlun.name, vlun.stamps.length * SECTOR_BYTES, vlun.blockBytes, vlun.tracks ?? null] as const,
+        (vlun) => [vlun.name, vlun.sectors * SECTOR_BYTES, vlun.blockBytes, vlun.tracks ?? null] as const,
       ),
     ),
   );
   mustBeSame(
     'snapshots',
     byName(pool.snapshots().map(({ vlun, name, sizeBytes }) => [`${vlun}@${name}`, sizeBytes])),
-    byName([...model.snapshots].map(([key, { stamps }]) => [key, stamps.length * SECTOR_BYTES] as const)),
+    byName([...model.snapshots].map(([key, { sectors }]) => [key, sectors * SECTOR_BYTES] as const)),
   );
   mustBeSame(
     'documents',
@@ -46,12 +45,11 @@ export function compareCatalogue(pool: Pool, model: Model): void {
 export function* everything(
   model: Model,
 ): Generator<Extract<Operation, { do: 'read' }> | Extract<Operation, { do: 'read-snapshot' }>> {
-  for (const { name: vlun, stamps, blockBytes } of model.vluns.values()) {
-    for (const range of chunks(stamps.length, blockBytes)) yield { do: 'read', vlun, range };
+  for (const { name: vlun, sectors, blockBytes } of model.vluns.values()) {
+    for (const range of chunks(sectors, blockBytes)) yield { do: 'read', vlun, range };
   }
-  for (const { vlun, name: snapshot, stamps, blockBytes } of model.snapshots.values()) {
-    for (const range of chunks(stamps.length, blockBytes))
-      yield { do: 'read-snapshot', vlun, snapshot, range };
+  for (const { vlun, name: snapshot, sectors, blockBytes } of model.snapshots.values()) {
+    for (const range of chunks(sectors, blockBytes)) yield { do: 'read-snapshot', vlun, snapshot, range };
   }
 }
 

@@ -230,7 +230,7 @@ export class History {
 
   #expectAlready(command: Command, vlun: string, wanted: { firstSector: number; stamps: Uint32Array }): void {
     const { firstSector } = wanted;
-    const sectors = Math.min(wanted.stamps.length, this.head.vlun(vlun).stamps.length - firstSector);
+    const sectors = Math.min(wanted.stamps.length, this.head.vlun(vlun).sectors - firstSector);
     if (sectors <= 0) return;
     const stamps = wanted.stamps.subarray(0, sectors);
     const was = this.everSince(command, { vlun, firstSector, sectors }, (found) => equal(found, stamps));
@@ -306,13 +306,13 @@ export class History {
   #mismatch(extents: readonly CheckedExtent[]): string | undefined {
     for (const extent of extents) {
       const name = this.#names.get(extent.vlun);
-      const stamps = name === undefined ? undefined : this.head.vluns.get(name)?.stamps;
-      if (stamps === undefined) return `VLUN ${extent.vlun} is not known`;
+      const vlun = name === undefined ? undefined : this.head.vluns.get(name);
+      if (vlun === undefined) return `VLUN ${extent.vlun} is not known`;
       for (let i = 0; i < extent.blocks; i += 1) {
         const first = (extent.block + i) * SECTORS_PER_POOL_BLOCK;
-        const expected = stamps.subarray(first, first + SECTORS_PER_POOL_BLOCK);
         // What lies past the end of the VLUN in its last pool block is nobody's business.
-        if (expected.length < SECTORS_PER_POOL_BLOCK) continue;
+        if (first + SECTORS_PER_POOL_BLOCK > vlun.sectors) continue;
+        const expected = vlun.stamps.subarray(first, first + SECTORS_PER_POOL_BLOCK);
         const right =
           extent.sums === undefined
             ? expected.every((stamp) => stamp === 0)

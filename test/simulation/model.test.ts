@@ -106,7 +106,28 @@ test('P15: past the end of what it tracks a VLUN reads zeroes, and nothing comes
   model.resize('v2', 5 * 4096 + 512);
   expect(sectors(model, 'v2', 4 * BLOCK - 1, 3)).toEqual([132, 0, 0]);
   model.write('v2', 5 * BLOCK, stampsFrom(901, 1));
-  expect(model.vlun('v1').stamps.length).toBe(4 * BLOCK);
+  expect(model.vlun('v1').sectors).toBe(4 * BLOCK);
+  expect(sectors(model, 'v1', 5 * BLOCK, 1)).toEqual([0]);
+});
+
+test('P3, P7: a shrink is an UNMAP of what is cut off, and a tracker that grows again reads what it follows', () => {
+  const model = tracked();
+  model.resize('v2', 2 * 4096);
+  model.write('v1', 3 * BLOCK, stampsFrom(801, 2));
+  model.resize('v2', 4 * 4096);
+  expect(sectors(model, 'v2', 2 * BLOCK, 2)).toEqual([0, 0]);
+  expect(sectors(model, 'v2', 3 * BLOCK, 3)).toEqual([801, 802, 0]);
+  model.resize('v1', 3 * 4096);
+  expect(sectors(model, 'v2', 3 * BLOCK, 3)).toEqual([0, 0, 0]);
+});
+
+test('P12: a VLUN that was released and then grows does not show what it did not have', () => {
+  const model = tracked();
+  model.resize('v2', 2 * 4096);
+  model.write('v1', 3 * BLOCK, stampsFrom(801, 2));
+  model.release('v2');
+  model.resize('v2', 4 * 4096);
+  expect(sectors(model, 'v2', 3 * BLOCK, 2)).toEqual([0, 0]);
 });
 
 test('a clone starts with the snapshot and goes its own way', () => {

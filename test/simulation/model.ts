@@ -12,10 +12,14 @@ import assert from 'node:assert';
 import { SECTOR_BYTES } from './content.ts';
 
 const SECTORS_PER_POOL_BLOCK = 8;
+/** No VLUN of a run is larger. Past its end a VLUN goes on out of sight, so that it can be made larger again. */
+export const SECTORS_MAX = 8192;
 
 export interface ModelVlun {
   readonly name: string;
   readonly blockBytes: 512 | 4096;
+  sectors: number;
+  /** As many as any VLUN may have; those from `sectors` on are not seen. */
   stamps: Uint32Array;
   /** Name of the VLUN that this one tracks. */
   tracks: string | undefined;
@@ -27,6 +31,7 @@ export interface ModelSnapshot {
   readonly vlun: string;
   readonly name: string;
   readonly blockBytes: 512 | 4096;
+  readonly sectors: number;
   readonly stamps: Uint32Array;
 }
 
@@ -73,15 +78,16 @@ export class Model {
 
   create(name: string, sizeBytes: number, blockBytes: 512 | 4096): void {
     assert(!this.vluns.has(name));
-    const stamps = new Uint32Array(sectorsOf(sizeBytes));
-    this.vluns.set(name, { name, blockBytes, stamps, tracks: undefined, own: new Set() });
+    const stamps = new Uint32Array(SECTORS_MAX);
+    const sectors = sectorsOf(sizeBytes);
+    this.vluns.set(name, { name, blockBytes, sectors, stamps, tracks: undefined, own: new Set() });
   }
 
   /** A write of these sectors through a VLUN; the state before, of each VLUN that it changed. */
   write(name: string, firstSector: number, stamps: Uint32Array): Before[] {
     const befores: Before[] = [];
     const vlun = this.vlun(name);
-    assert(firstSector + stamps.length <= vlun.stamps.length, 'a write ends inside its VLUN');
+    assert(firstSector + stamps.length <= vlun.sectors, 'a write ends inside its VLUN');
     for (let block = firstBlock(firstSector); block <= lastBlock(firstSector, stamps.length); block += 1) {
       vlun.own.add(block);
     }
@@ -99,29 +105,39 @@ export class Model {
     return [...this.vluns.values()].filter(({ tracks }) => tracks === name);
   }
 
-  /** A VLUN that neither tracks nor is tracked. */
-  standsAlone(name: string): boolean {
-    return this.vlun(name).tracks === undefined && this.trackersOf(name).length === 0;
+  /**
+   * May this VLUN take this size while the rules say plainly what everyone reads? In a chain of three, the one in the middle
+   * is not to be smaller than the one below it.
+   */
+  mayResize(name: string, sectors: number): boolean {
+    const vlun = this.vlun(name);
+    const trackers = this.trackersOf(name);
+    const above = vlun.tracks === undefined ? undefined : this.vlun(vlun.tracks);
+    if (vlun.tracks !== undefined && trackers.some((tracker) => tracker.sectors > sectors)) return false;
+    return above?.tracks === undefined || sectors <= above.sectors;
   }
 
-  /** Shrinking forgets the cut sectors. What a tracker gains by growing it reads from what it tracks (P3), else zeroes (P15). */
+  /**
+   * Shrinking deallocates the cut sectors first, so that trackers follow (P7). Growing shows zeroes (P15), and to a tracker
+   * what it follows (P3).
+   */
   resize(name: string, sizeBytes: number): void {
     const vlun = this.vlun(name);
-    const stamps = new Uint32Array(sectorsOf(sizeBytes));
-    if (vlun.tracks !== undefined) stamps.set(this.vlun(vlun.tracks).stamps.subarray(0, stamps.length));
-    stamps.set(vlun.stamps.subarray(0, stamps.length));
-    vlun.stamps = stamps;
+    const sectors = sectorsOf(sizeBytes);
+    if (sectors < vlun.sectors) this.write(name, sectors, new Uint32Array(vlun.sectors - sectors));
+    vlun.sectors = sectors;
   }
 
   snapshot(vlunName: string, snapshotName: string): void {
     const vlun = this.vlun(vlunName);
     const key = snapshotKey(vlunName, snapshotName);
     assert(!this.snapshots.has(key));
-    const { blockBytes } = vlun;
+    const { blockBytes, sectors } = vlun;
     this.snapshots.set(key, {
       vlun: vlunName,
       name: snapshotName,
       blockBytes,
+      sectors,
       stamps: vlun.stamps.slice(),
     });
     vlun.own.clear();
@@ -130,11 +146,12 @@ export class Model {
   clonedFrom(vlunName: string, snapshotName: string, newName: string): void {
     const snapshot = this.snapshots.get(snapshotKey(vlunName, snapshotName));
     assert(snapshot !== undefined && !this.vluns.has(newName));
-    const { blockBytes, stamps } = snapshot;
+    const { blockBytes, sectors } = snapshot;
     this.vluns.set(newName, {
       name: newName,
       blockBytes,
-      stamps: stamps.slice(),
+      sectors,
+      stamps: seen(snapshot),
       tracks: undefined,
       own: new Set(),
     });
@@ -145,7 +162,8 @@ export class Model {
     const snapshot = this.snapshots.get(snapshotKey(name, snapshotName));
     assert(snapshot !== undefined);
     const befores: Before[] = [];
-    this.#replace(this.vlun(name), snapshot.stamps.slice(), befores);
+    this.vlun(name).sectors = snapshot.sectors;
+    this.#replace(this.vlun(name), seen(snapshot), befores);
     return befores;
   }
 
@@ -153,19 +171,16 @@ export class Model {
     befores.push({ vlun: vlun.name, firstSector: 0, stamps: vlun.stamps });
     vlun.stamps = stamps;
     vlun.own.clear();
-    for (const tracker of this.trackersOf(vlun.name)) {
-      const followed = new Uint32Array(tracker.stamps.length);
-      followed.set(stamps.subarray(0, followed.length));
-      this.#replace(tracker, followed, befores);
-    }
+    for (const tracker of this.trackersOf(vlun.name)) this.#replace(tracker, stamps.slice(), befores);
   }
 
   preserve(name: string, newName: string): void {
     assert(!this.vluns.has(newName));
-    const { blockBytes, stamps } = this.vlun(name);
+    const { blockBytes, sectors, stamps } = this.vlun(name);
     this.vluns.set(newName, {
       name: newName,
       blockBytes,
+      sectors,
       stamps: stamps.slice(),
       tracks: name,
       own: new Set(),
@@ -173,7 +188,9 @@ export class Model {
   }
 
   release(name: string): void {
-    this.vlun(name).tracks = undefined;
+    const vlun = this.vlun(name);
+    vlun.tracks = undefined;
+    vlun.stamps = seen(vlun);
   }
 
   /** A VLUN goes with its snapshots; those that tracked it are released (P14). */
@@ -189,19 +206,20 @@ export class Model {
 
   /** What a write through a VLUN above does to a tracker, and to those below it. */
   #follow(tracker: ModelVlun, firstSector: number, stamps: Uint32Array, befores: Before[]): void {
-    const sectors = Math.min(stamps.length, tracker.stamps.length - firstSector);
-    if (sectors <= 0) return;
-    for (let block = firstBlock(firstSector); block <= lastBlock(firstSector, sectors); block += 1) {
+    for (let block = firstBlock(firstSector); block <= lastBlock(firstSector, stamps.length); block += 1) {
       const whole =
         block * SECTORS_PER_POOL_BLOCK >= firstSector &&
         (block + 1) * SECTORS_PER_POOL_BLOCK <= firstSector + stamps.length;
       if (whole) tracker.own.delete(block);
     }
-    const stored = stamps.subarray(0, sectors);
-    store(tracker, firstSector, stored, befores);
-    // Nothing comes down past the end of the VLUN in between (P15).
-    for (const below of this.trackersOf(tracker.name)) this.#follow(below, firstSector, stored, befores);
+    store(tracker, firstSector, stamps, befores);
+    for (const below of this.trackersOf(tracker.name)) this.#follow(below, firstSector, stamps, befores);
   }
+}
+
+/** The sectors that are seen; zeroes past the end. */
+function seen({ stamps, sectors }: { readonly stamps: Uint32Array; readonly sectors: number }): Uint32Array {
+  return stamps.slice().fill(0, sectors);
 }
 
 function firstBlock(firstSector: number): number {

@@ -140,7 +140,7 @@ class Run implements Stage, Listener {
   }
 
   #noteWrites(sequence: number, extents: readonly CheckedExtent[]): void {
-    const told = extents.filter(({ kind }) => kind !== 'reclaim');
+    const told = extents.filter(({ kind }) => kind !== 'reclaim' && kind !== 'merge' && kind !== 'sweep');
     if (told.length === 0) this.history.passed(sequence);
     else this.history.wrote(sequence, told);
   }

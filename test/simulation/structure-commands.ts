@@ -71,7 +71,7 @@ export function movesEnd({ history }: Stage, operation: Operation): boolean {
   if (operation.do !== 'rollback') return operation.do === 'resize';
   const { vluns, snapshots } = history.head;
   const target = snapshots.get(snapshotKey(operation.vlun, operation.snapshot));
-  return target?.stamps.length !== vluns.get(operation.vlun)?.stamps.length;
+  return target?.sectors !== vluns.get(operation.vlun)?.sectors;
 }
 
 function create({ pool, history }: Stage, operation: On<'create'>): Verb | undefined {
@@ -130,7 +130,8 @@ function clone({ pool, history }: Stage, operation: On<'clone'>): Verb | undefin
 
 function rollback({ pool, history }: Stage, operation: On<'rollback'>): Verb | undefined {
   const { vlun, snapshot: name } = operation;
-  if (!history.head.snapshots.has(snapshotKey(vlun, name))) return undefined;
+  const target = history.head.snapshots.get(snapshotKey(vlun, name));
+  if (target === undefined || !history.head.mayResize(vlun, target.sectors)) return undefined;
   const id = pool.info(vlun)?.id;
   return {
     what: `roll back to ${snapshotKey(vlun, name)}`,
@@ -163,10 +164,9 @@ function release({ pool, history }: Stage, { vlun: name }: On<'release'>): Verb 
 function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>): Verb | undefined {
   const vlun = history.head.vluns.get(name);
   const sizeBytes = sectors * SECTOR_BYTES;
-  if (vlun === undefined || sizeBytes % vlun.blockBytes !== 0 || vlun.stamps.length === sectors)
-    return undefined;
-  if (!history.head.standsAlone(name)) return undefined;
-  const cut = new Uint32Array(Math.max(0, vlun.stamps.length - sectors));
+  if (vlun === undefined || sizeBytes % vlun.blockBytes !== 0 || vlun.sectors === sectors) return undefined;
+  if (!history.head.mayResize(name, sectors)) return undefined;
+  const cut = new Uint32Array(Math.max(0, vlun.sectors - sectors));
   return {
     ...(cut.length > 0 && { vlun: name, pieces: [piece(sectors, cut)] }),
     what: `resize ${name} to ${sectors} sectors`,
