@@ -86,7 +86,7 @@ function makeWorld(random: Random): World {
   const small = random.chance(0.12);
   return {
     capacityBlocks: small ? random.between(200, 900) : random.pick([6_000, 20_000, 70_000]),
-    journalSegmentBytes: random.pick([64, 128, 256, 1024]) * 1024,
+    journalSegmentBytes: random.pick([64, 64, 128, 256]) * 1024,
     atOnceChance: random.pick([0, 0, 0.5, 0.9, 1]),
     ...(random.chance(0.1) && { spaceBlocks: random.between(150, 1500) }),
     depth: random.pick([1, 2, 4, 8, 16, 32]),
