@@ -1,6 +1,7 @@
 /**
- * When checkpoints happen: when the journal or the changed pages outgrow a bound, on request, and one at a time. One
- * that fails is reported and tried again when the journal has grown by another bound.
+ * When checkpoints happen: when the journal or the changed pages outgrow a bound, on request, and one at a time. While
+ * one runs and the next is due several times over, changes wait for it: so memory and journal stay bounded however
+ * slow the medium is. One that fails is reported, and tried again after a pause.
  */
 import type { Checkpoint } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
@@ -21,12 +22,20 @@ export interface CheckpointerOptions {
   readonly onFact: (fact: PoolFact) => void;
 }
 
+/** Changes wait when pages or journal have outgrown their bounds by this factor and a checkpoint is running. */
+const PRESSURE_FACTOR = 1.75;
+/** After a failure no checkpoint begins by itself for this long. */
+const FAILED_PAUSE_MS = 1000;
+
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   /** What the journal held when the last checkpoint had ended. */
   #keptBytes: number;
+  #notBeforeMs = 0;
+  /** The running one has passed the pipeline, and ends without it. */
+  #frozen = false;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -35,11 +44,26 @@ export class Checkpointer {
 
   /** After each batch: begins a checkpoint when one is due. */
   consider(): void {
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || !this.#isOutgrown(1)) return;
+    const { nowMs, onFact } = this.#options;
+    if (nowMs() < this.#notBeforeMs) return;
+    this.run().catch((cause: unknown) => {
+      this.#notBeforeMs = nowMs() + FAILED_PAUSE_MS;
+      onFact({ type: 'checkpoint-failed', cause });
+    });
+  }
+
+  /** Before each batch: what it has to wait for, if anything. */
+  pressure(): Promise<void> | undefined {
+    if (this.#running === undefined || !this.#frozen) return undefined;
+    if (!this.#isOutgrown(PRESSURE_FACTOR)) return undefined;
+    return this.#running.catch(reported);
+  }
+
+  #isOutgrown(factor: number): boolean {
     const { journal, tables, journalBytesMax, dirtyPagesMax } = this.#options;
-    const grown = journal.keptBytes - this.#keptBytes;
-    if (grown < journalBytesMax && tables.dirtyPages < dirtyPagesMax) return;
-    this.run().catch((cause: unknown) => this.#options.onFact({ type: 'checkpoint-failed', cause }));
+    if (tables.dirtyPages >= dirtyPagesMax * factor) return true;
+    return journal.keptBytes - this.#keptBytes >= journalBytesMax * factor;
   }
 
   /** A checkpoint begun after this call. */
@@ -72,8 +96,18 @@ export class Checkpointer {
     const { checkpoint, committer, flusher, nowMs, onFact } = this.#options;
     const startedMs = nowMs();
     const frozen = await committer.atBoundary(() => checkpoint.freezeAtBoundary(committer));
-    await flusher.flush();
-    const pages = await checkpoint.commit(frozen);
-    onFact({ type: 'checkpoint', pages, durationMs: nowMs() - startedMs });
+    this.#frozen = true;
+    try {
+      await flusher.flush();
+      const pages = await checkpoint.commit(frozen);
+      onFact({ type: 'checkpoint', pages, durationMs: nowMs() - startedMs });
+    } finally {
+      this.#frozen = false;
+    }
   }
+}
+
+/** Whoever began the checkpoint is told of its failure. */
+function reported(): undefined {
+  return undefined;
 }

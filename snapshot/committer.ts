@@ -33,6 +33,8 @@ export interface CommitterOptions {
   readonly defer: (run: () => void) => void;
   readonly batchBytes: number;
   readonly recordBytes: number;
+  /** What a batch has to wait for before it begins; undefined: nothing. */
+  readonly pressure: () => Promise<void> | undefined;
   /** Told after each batch how many bytes of data it stored. */
   readonly onBatch: (dataBytes: number) => void;
   /** Makes freed places allocatable; undefined: there are none to wait for. */
@@ -99,15 +101,14 @@ export class Committer {
   /** Inside a boundary: one record of its own. Its sequence, once it stands in the journal. */
   appendAlone(encode: (encoder: RecordEncoder) => number): MaybePromise<number> {
     const sequence = encode(this.#encoder);
+    const stands = (): number => {
+      // The pool may have failed meanwhile, and then this record may not be there.
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#sequence = sequence;
+      return sequence;
+    };
     const appended = this.#appendEncoded();
-    if (!(appended instanceof Promise)) {
-      this.#sequence = sequence;
-      return sequence;
-    }
-    return appended.then(() => {
-      this.#sequence = sequence;
-      return sequence;
-    });
+    return appended instanceof Promise ? appended.then(stands) : stands();
   }
 
   /** Completes when nothing is queued or under way. */
@@ -171,7 +172,7 @@ export class Committer {
     const first = this.#queue[this.#head] as Item;
     const batch = 'reject' in first ? undefined : this.#takeBatch();
     try {
-      const done = batch === undefined ? this.#runBoundary(first as Boundary) : this.#prepare(batch);
+      const done = batch === undefined ? this.#runBoundary(first as Boundary) : this.#runBatch(batch);
       if (!(done instanceof Promise)) return undefined;
       return done.catch((cause: unknown) => this.#broken(batch, cause));
     } catch (cause) {
@@ -222,6 +223,11 @@ export class Committer {
       batch.add(item, this.#options.views);
     }
     return batch;
+  }
+
+  #runBatch(batch: Batch): MaybePromise<void> {
+    const pressure = this.#options.pressure();
+    return pressure === undefined ? this.#prepare(batch) : pressure.then(() => this.#prepare(batch));
   }
 
   #prepare(batch: Batch): MaybePromise<void> {

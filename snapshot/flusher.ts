@@ -7,6 +7,7 @@
  * pool flushes some time after the first change, or after some amount of data, so that this is the most that a
  * power loss can take. A failed flush proves nothing ever again: the pool fails.
  */
+import type { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
 import type { Committer } from './committer.ts';
 import type { FreedPlaces } from './free.ts';
@@ -36,7 +37,8 @@ export class Flusher {
   #marking: Promise<void> | undefined;
   #dirtyBytes = 0;
   #cancelTimer: (() => void) | undefined;
-  #stopped = false;
+  /** Why nothing is flushed any more. */
+  #refusal: StoreError | undefined;
 
   constructor(options: FlusherOptions) {
     this.#options = options;
@@ -59,6 +61,7 @@ export class Flusher {
 
   /** Everything that stands in the journal now is durable when it completes. */
   flush(): MaybePromise<void> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     return this.#durableSequence >= this.#dirtySequence ? undefined : this.#request();
   }
 
@@ -67,9 +70,12 @@ export class Flusher {
     return this.#options.freed.waiting ? this.#makeRoom() : undefined;
   }
 
-  /** No flush begins by itself any more. */
-  stop(): void {
-    this.#stopped = true;
+  /**
+   * The pool failed or is closed: no flush begins any more, and none that is under way says that anything is durable.
+   * A flush that succeeds after one that failed proves nothing (SYSTEM promise 8).
+   */
+  refuse(refusal: StoreError): void {
+    this.#refusal ??= refusal;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
@@ -82,21 +88,22 @@ export class Flusher {
   }
 
   #arm(): void {
-    if (this.#stopped) return;
+    if (this.#refusal !== undefined) return;
     this.#cancelTimer = this.#options.after(this.#options.intervalMs, () => {
       this.#cancelTimer = undefined;
       const dirty = this.#dirtySequence > this.#durableSequence;
-      if (!dirty && !this.#options.freed.waiting) return;
+      if (!dirty && !this.#options.freed.needsMark) return;
       this.#request().then(() => this.#armWhileWaiting(), reported);
     });
   }
 
   /** Freed places wait for one more flush, even when nothing is written any more. */
   #armWhileWaiting(): void {
-    if (this.#cancelTimer === undefined && this.#options.freed.waiting) this.#arm();
+    if (this.#cancelTimer === undefined && this.#options.freed.needsMark) this.#arm();
   }
 
   #request(): Promise<void> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     if (this.#running === undefined) return this.#start();
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
@@ -127,6 +134,7 @@ export class Flusher {
       this.#options.onFailure('a flush failed', cause);
       throw cause;
     }
+    if (this.#refusal !== undefined) throw this.#refusal;
     this.#durableSequence = Math.max(this.#durableSequence, sequence);
     if (marked > this.#durableMark) {
       this.#durableMark = marked;

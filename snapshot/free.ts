@@ -39,9 +39,14 @@ export class FreedPlaces {
     this.#options = options;
   }
 
-  /** Frees exist that a durable mark would bring back. */
+  /** Places were freed and are not allocatable yet. */
   get waiting(): boolean {
-    return this.#open.runs.length > 0 || this.#closed.length > 0;
+    return this.#needsMark || this.#settling > 0;
+  }
+
+  /** Places wait for a durable mark. */
+  get needsMark(): boolean {
+    return this.#needsMark;
   }
 
   /** The place lost its entry through the record of this sequence; it is busy in the allocator. */
@@ -94,6 +99,10 @@ export class FreedPlaces {
   whenSettled(run: () => void): void {
     if (this.#settling === 0) run();
     else this.#whenSettled.push(run);
+  }
+
+  get #needsMark(): boolean {
+    return this.#open.runs.length > 0 || this.#closed.length > 0;
   }
 
   #settle(batch: Batch): void {

@@ -24,10 +24,10 @@ export function nextPageRead(tables: TableStore, node: VlunNode, from: number): 
 
 /** The next page at or after `from` with an entry in one of these images. */
 export function nextPageOf(tables: TableStore, images: Int32Array, from: number): number | undefined {
+  if (tables.imagesWithEntries(from, images).length > 0) return from;
   let next: number | undefined;
   for (const image of images) {
     const [found] = tables.pagesOf(image, from, 1);
-    if (found === from) return from;
     if (found !== undefined && (next === undefined || found < next)) next = found;
   }
   return next;

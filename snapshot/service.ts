@@ -30,6 +30,7 @@ export class PoolService {
   readonly checkpointer: Checkpointer;
   readonly reclaimer: Reclaimer;
   #state: PoolState = 'serving';
+  #closing: Promise<void> | undefined;
 
   constructor(parts: PoolParts, replayed: Replay) {
     const { medium, environment, options, tables, resolver, freed } = parts;
@@ -129,8 +130,12 @@ export class PoolService {
   }
 
   /** What runs is completed, everything is made durable, and the medium is given back. */
-  async close(): Promise<void> {
-    if (this.#state === 'closed') return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const serving = this.#state === 'serving';
     const closed = new StoreError('CLOSED', 'The pool was closed.');
     this.gate.close(closed);
@@ -161,7 +166,7 @@ export class PoolService {
   #refuse(why: StoreError): void {
     this.gate.close(why);
     this.reclaimer.stop();
-    this.flusher.stop();
+    this.flusher.refuse(why);
     this.committer.fail(why);
   }
 
@@ -184,6 +189,7 @@ export class PoolService {
       defer: (run) => environment.defer(run),
       batchBytes: options.batchBytes,
       recordBytes: options.recordBytes,
+      pressure: () => this.checkpointer.pressure(),
       onBatch: (dataBytes) => {
         this.flusher.wrote(dataBytes);
         this.checkpointer.consider();

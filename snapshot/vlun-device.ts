@@ -71,7 +71,7 @@ export class VlunDevice implements BlockDevice {
     if (!(done instanceof Promise)) return undefined;
     const ticket = lock.acquire(span.firstBlock, span.lastBlock, false, unexpected);
     assert(ticket, 'a range found free is granted in the same turn');
-    return done.finally(() => lock.release(ticket));
+    return done.then(() => this.#options.gate.check()).finally(() => lock.release(ticket));
   }
 
   write(range: BlockRange, from: Uint8Array, options: WriteOptions): MaybePromise<void> {
@@ -173,6 +173,7 @@ export class VlunDevice implements BlockDevice {
     try {
       this.#checkPresent();
       await readSpan(this.#options.reader, this.#node, span, into);
+      this.#options.gate.check();
     } finally {
       this.#node.lock.release(ticket);
     }
