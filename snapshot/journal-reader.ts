@@ -118,10 +118,12 @@ export async function* readJournal(
     const piece = survey.pieces.find((candidate) => candidate.segment === segment.number);
     if (piece === undefined) continue;
     for (const record of recordsOf(segment, checksum)) {
-      if (record.sequence < piece.from || record.sequence > piece.to) continue;
+      if (record.sequence < piece.from) continue;
       sequence += 1;
       if (record.sequence !== sequence) throw changedUnderRead(sequence);
       yield { ...record, segment: segment.number };
+      // What stands behind is not of this journal, whatever sequences it has.
+      if (sequence === piece.to) break;
     }
   }
   if (sequence !== survey.end.sequence) throw changedUnderRead(sequence + 1);
