@@ -44,13 +44,16 @@ export const KEYS = {
 /** The state of the last checkpoint. */
 export const STATE_KEY: MetaKey = Uint8Array.of(LETTERS.state.charCodeAt(0));
 
-/** Writes `value` big-endian into `byteCount` bytes at `offset`. */
+/** Writes `value` big-endian into `byteCount` bytes, at most 5, at `offset`. */
 function putNumber(key: Uint8Array, field: { offset: number; byteCount: number; value: number }): void {
-  assert(Number.isInteger(field.value) && field.value >= 0 && field.value < 256 ** field.byteCount);
-  let rest = field.value;
-  for (let at = field.offset + field.byteCount - 1; at >= field.offset; at -= 1) {
-    key[at] = rest % 256;
-    rest = Math.floor(rest / 256);
+  const { offset, byteCount, value } = field;
+  if (!(Number.isInteger(value) && value >= 0 && value < 256 ** byteCount))
+    assert.fail('a number fits its key');
+  let low = value >>> 0;
+  if (byteCount === 5) key[offset] = value / 2 ** 32;
+  for (let at = offset + byteCount - 1; at >= offset + byteCount - Math.min(byteCount, 4); at -= 1) {
+    key[at] = low;
+    low >>>= 8;
   }
 }
 

@@ -12,7 +12,7 @@ import type { MetaChange } from './medium/medium.ts';
 import type { SummaryChunk } from './summary.ts';
 import { encodePage, type TablePage } from './table-page.ts';
 
-const SLICE_ITEMS = 128;
+const SLICE_ITEMS = 64;
 const GATHER_ITEMS = 4096;
 
 export interface FrozenTables {
@@ -81,20 +81,22 @@ export class TableCheckpoint implements StructureCheckpoint {
 
   *#pageSlices(): Generator<MetaChange[]> {
     const { pages } = this.#frozen;
-    const byNumber = new Map<number, TablePage[]>();
+    const byNumber = new Map<number, TablePage | TablePage[]>();
     for (let at = 0; at < pages.items.length; at += 1) {
       const page = pages.items[at] as TablePage;
       const same = byNumber.get(page.page);
-      if (same === undefined) byNumber.set(page.page, [page]);
-      else same.push(page);
+      if (same === undefined) byNumber.set(page.page, page);
+      else if (Array.isArray(same)) same.push(page);
+      else byNumber.set(page.page, [same, page]);
       if (at % GATHER_ITEMS === GATHER_ITEMS - 1) yield [];
     }
     const numbers = Float64Array.from(byNumber.keys()).sort();
     yield [];
     let slice: MetaChange[] = [];
     for (const number of numbers) {
-      const images = byNumber.get(number) as TablePage[];
-      for (const item of images.sort((one, other) => one.image - other.image)) {
+      const found = byNumber.get(number) as TablePage | TablePage[];
+      const images = Array.isArray(found) ? found.sort((one, other) => one.image - other.image) : [found];
+      for (const item of images) {
         const state = pages.take(item);
         const value = state.entries === 0 ? undefined : encodePage(state, this.#checksum);
         slice.push({ key: tableKey(item.page, item.image), value });

@@ -85,42 +85,56 @@ export class TablePage implements TrackedItem {
   }
 }
 
-const scratch = new Uint8Array(PAGE_BYTES_MAX);
+/** Bytes that many stored forms share: an allocation for each of them would cost more than to write it. */
+const SLAB_BYTES = 128 * 1024;
 
-/** The stored form, in bytes of its own. */
+let slab = new Uint8Array(0);
+let slabUsedBytes = 0;
+
+/** The stored form. It may share its memory with that of other pages. */
 export function encodePage(page: TablePage, checksum: Checksum): Uint8Array {
-  writeHeader(page);
-  scratch.fill(0, BITMAP_OFFSET, ENTRIES_OFFSET);
+  const byteCount = ENTRIES_OFFSET + page.entries * ENTRY_BYTES;
+  if (slabUsedBytes + byteCount > slab.byteLength) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsedBytes = 0;
+  }
+  const bytes = slab.subarray(slabUsedBytes, slabUsedBytes + byteCount);
+  slabUsedBytes += byteCount;
+  writeHeader(bytes, page);
+  writeEntries(bytes, page);
+  putU32(bytes, 0, checksum(bytes.subarray(4)));
+  return bytes;
+}
+
+function writeEntries(bytes: Uint8Array, page: TablePage): void {
+  const { places, sums } = page;
   let at = ENTRIES_OFFSET;
   for (let block = 0; block < PAGE_BLOCKS; block += 1) {
-    const place = page.places[block] as number;
+    const place = places[block] as number;
     if (place === ABSENT) continue;
     const bitmapAt = BITMAP_OFFSET + (block >>> 3);
-    scratch[bitmapAt] = (scratch[bitmapAt] as number) | (1 << (block & 7));
-    putU32(at, place >>> 0);
-    scratch[at + 4] = place / TWO_32;
-    putU32(at + 5, page.sums[block] as number);
+    bytes[bitmapAt] = (bytes[bitmapAt] as number) | (1 << (block & 7));
+    putU32(bytes, at, place >>> 0);
+    bytes[at + 4] = place / TWO_32;
+    putU32(bytes, at + 5, sums[block] as number);
     at += ENTRY_BYTES;
   }
-  putU32(0, checksum(scratch.subarray(4, at)));
-  return scratch.slice(0, at);
 }
 
-function writeHeader(page: TablePage): void {
-  scratch[4] = VERSION;
-  scratch[5] = 0;
-  scratch[6] = page.entries & 0xff;
-  scratch[7] = page.entries >>> 8;
-  putU32(8, page.image);
-  putU32(12, page.page >>> 0);
-  scratch[16] = page.page / TWO_32;
+function writeHeader(bytes: Uint8Array, page: TablePage): void {
+  bytes[4] = VERSION;
+  bytes[6] = page.entries & 0xff;
+  bytes[7] = page.entries >>> 8;
+  putU32(bytes, 8, page.image);
+  putU32(bytes, 12, page.page >>> 0);
+  bytes[16] = page.page / TWO_32;
 }
 
-function putU32(at: number, value: number): void {
-  scratch[at] = value;
-  scratch[at + 1] = value >>> 8;
-  scratch[at + 2] = value >>> 16;
-  scratch[at + 3] = value >>> 24;
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
 }
 
 function u32At(bytes: Uint8Array, at: number): number {
