@@ -39,11 +39,26 @@ const SUITES_READING_ONLY = [
   'iSCSIcmdsn',
 ];
 
-const everything = (): boolean => true;
+/** Tests that ask for what the unit is not, by what is wrong with them there. */
+const NOT_ON_512E = [
+  // It asks for the status of block i + 1 and wants to be told of block i + 8.
+  'GetLBAStatus.UnmapSingle',
+];
+const NOT_ON_4096 = [
+  // They write 512 bytes, whatever the length of a block.
+  ...['AccessEA', 'AccessWE', 'AccessEARO', 'AccessWERO', 'AccessEAAR', 'AccessWEAR'].map(
+    (test) => `ProutReserve.${test}`,
+  ),
+];
+
+/** Tests that take for zeroes what they have not written themselves: they want a unit of their own. */
+export const WANTS_FRESH_UNIT: readonly string[] = ['MultipathIO.CompareAndWrite'];
+
+const on512e = (test: string): boolean => !NOT_ON_512E.includes(test);
 
 export const PROFILES: readonly Profile[] = [
-  { name: 'plain', blockBytes: 512, removable: false, readOnly: false, applies: everything },
-  { name: 'removable', blockBytes: 512, removable: true, readOnly: false, applies: everything },
+  { name: 'plain', blockBytes: 512, removable: false, readOnly: false, applies: on512e },
+  { name: 'removable', blockBytes: 512, removable: true, readOnly: false, applies: on512e },
   {
     name: 'read-only',
     blockBytes: 512,
@@ -51,5 +66,11 @@ export const PROFILES: readonly Profile[] = [
     readOnly: true,
     applies: (test) => SUITES_READING_ONLY.includes(test.split('.')[0] ?? ''),
   },
-  { name: '4096', blockBytes: 4096, removable: false, readOnly: false, applies: everything },
+  {
+    name: '4096',
+    blockBytes: 4096,
+    removable: false,
+    readOnly: false,
+    applies: (test) => !NOT_ON_4096.includes(test),
+  },
 ];
