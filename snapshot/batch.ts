@@ -5,6 +5,7 @@
 import assert from 'node:assert';
 import type { Run } from './allocator.ts';
 import type { Extent } from './journal-record.ts';
+import type { PendingRecord } from './journal-writer.ts';
 import { type PlacedWrite, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { TablePage } from './table-page.ts';
 import type { Views, VlunNode } from './views.ts';
@@ -24,6 +25,8 @@ export interface Intent {
    * fall away when the tracking has ended meanwhile (P12).
    */
   readonly pieces: readonly Piece[];
+  /** For the background: pieces for which it is false when their turn comes fall away. */
+  readonly stands?: (piece: Piece) => boolean;
   readonly dataBytes: number;
   /** All of it is one record, however large. */
   readonly atomic: boolean;
@@ -37,18 +40,12 @@ interface DataExtent extends Extent {
   readonly bytes: Uint8Array | undefined;
 }
 
-interface PendingRecord {
-  readonly extents: readonly Extent[];
-  readonly sums: readonly number[];
-  sequence: number;
-}
-
 export class PlacedIntent {
   readonly intent: Intent;
   readonly pieces: readonly Piece[];
   readonly dataBlocks: number;
   finished = false;
-  records: PendingRecord[] = [];
+  records: readonly PendingRecord[] = [];
   #extents: readonly DataExtent[];
   #sums: number[] = [];
 
@@ -111,16 +108,14 @@ export class PlacedIntent {
     for (const { place, blocks, bytes } of this.#extents) if (bytes !== undefined) visit(place, blocks);
   }
 
-  /** Cuts the change into records of a bounded size; the bytes they take in the journal. */
-  recordBytes(dataBytesMax: number, measure: (extentCount: number, sumCount: number) => number): number {
+  /** Cuts the change into records of a bounded size. */
+  cut(dataBytesMax: number): readonly PendingRecord[] {
     const blocksMax = this.intent.atomic ? Number.POSITIVE_INFINITY : dataBytesMax / POOL_BLOCK_BYTES;
     this.records =
       this.dataBlocks <= blocksMax
         ? [{ extents: this.#extents, sums: this.#sums, sequence: 0 }]
         : cutIntoRecords(this.#extents, { sums: this.#sums, blocksMax });
-    let bytes = 0;
-    for (const { extents, sums } of this.records) bytes += measure(extents.length, sums.length);
-    return bytes;
+    return this.records;
   }
 }
 
@@ -233,6 +228,13 @@ export class Batch {
     for (const placed of this.placed) placed.sum(checksum);
   }
 
+  /** The records of all of them, in order. */
+  records(dataBytesMax: number): readonly PendingRecord[] {
+    const [only] = this.placed;
+    if (only !== undefined && this.placed.length === 1) return only.cut(dataBytesMax);
+    return this.placed.flatMap((placed) => placed.cut(dataBytesMax));
+  }
+
   writes(): PlacedWrite[] {
     const writes: PlacedWrite[] = [];
     for (const placed of this.placed) placed.pushWrites(writes);
@@ -243,6 +245,7 @@ export class Batch {
 /** Patches of VLUNs that no longer track the one written to fall away. */
 function stillTracked(intent: Intent, views: Views): readonly Piece[] {
   const { node, pieces } = intent;
+  if (intent.stands !== undefined) return pieces.filter(intent.stands);
   if (node === undefined || pieces.every(({ vlun }) => vlun === node.id)) return pieces;
   return pieces.filter(({ vlun }) => {
     const other = views.node(vlun);

@@ -18,17 +18,16 @@ import type { MaybePromise } from '../lun/units.ts';
 import type { Allocator } from './allocator.ts';
 import type { Applier } from './apply.ts';
 import { Batch, type Intent, type PlacedIntent } from './batch.ts';
-import { type RecordEncoder, writeRecordBytes } from './journal-record.ts';
-import type { DataSpace, JournalSpace } from './medium/medium.ts';
+import type { RecordEncoder } from './journal-record.ts';
+import { JournalWriter, type JournalWriterOptions } from './journal-writer.ts';
+import type { DataSpace } from './medium/medium.ts';
 import type { Views, VlunNode } from './views.ts';
 
-export interface CommitterOptions {
+export interface CommitterOptions extends JournalWriterOptions {
   readonly data: DataSpace;
-  readonly journal: JournalSpace;
   readonly allocator: Allocator;
   readonly applier: Applier;
   readonly views: Views;
-  readonly encoder: RecordEncoder;
   readonly checksum: (bytes: Uint8Array) => number;
   readonly defer: (run: () => void) => void;
   readonly batchBytes: number;
@@ -40,8 +39,6 @@ export interface CommitterOptions {
   /** Makes freed places allocatable; undefined: there are none to wait for. */
   readonly makeRoom: () => Promise<void> | undefined;
   readonly onFull: (node: VlunNode) => void;
-  /** The pool cannot go on. */
-  readonly onFailure: (why: string, cause: unknown) => void;
 }
 
 interface Boundary {
@@ -53,7 +50,7 @@ type Item = Intent | Boundary;
 
 export class Committer {
   readonly #options: CommitterOptions;
-  readonly #encoder: RecordEncoder;
+  readonly #writer: JournalWriter;
   #queue: Item[] = [];
   #head = 0;
   #scheduled = false;
@@ -67,7 +64,7 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#encoder = options.encoder;
+    this.#writer = new JournalWriter(options);
     this.#sequence = options.encoder.sequence;
   }
 
@@ -77,7 +74,7 @@ export class Committer {
 
   /** Checksum of the last record; the next one names it as its predecessor. */
   get previous(): number {
-    return this.#encoder.previous;
+    return this.#writer.previous;
   }
 
   /** Takes a change of blocks; `intent.done` is called once, when it stands or has failed. */
@@ -100,15 +97,9 @@ export class Committer {
 
   /** Inside a boundary: one record of its own. Its sequence, once it stands in the journal. */
   appendAlone(encode: (encoder: RecordEncoder) => number): MaybePromise<number> {
-    const sequence = encode(this.#encoder);
-    const stands = (): number => {
-      // The pool may have failed meanwhile, and then this record may not be there.
-      if (this.#failure !== undefined) throw this.#failure;
-      this.#sequence = sequence;
-      return sequence;
-    };
-    const appended = this.#appendEncoded();
-    return appended instanceof Promise ? appended.then(stands) : stands();
+    const appended = this.#writer.appendAlone(encode);
+    if (appended instanceof Promise) return appended.then((sequence) => this.#stands(sequence));
+    return this.#stands(appended);
   }
 
   /** Completes when nothing is queued or under way. */
@@ -127,11 +118,17 @@ export class Committer {
   fail(failure: StoreError): void {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
+    this.#writer.fail(failure);
     const queue = this.#queue.slice(this.#head);
     this.#queue = [];
     this.#head = 0;
     for (const item of queue) this.#refuse(item, failure);
     this.#tellIdle();
+  }
+
+  #stands(sequence: number): number {
+    this.#sequence = sequence;
+    return sequence;
   }
 
   #refuse(item: Item, failure: StoreError): void {
@@ -310,7 +307,7 @@ export class Committer {
   #store(batch: Batch): MaybePromise<void> {
     batch.sum(this.#options.checksum);
     const writes = batch.writes();
-    if (writes.length === 0) return this.#append(batch, 0);
+    if (writes.length === 0) return this.#append(batch);
     let stored: MaybePromise<void>;
     try {
       stored = this.#options.data.write(writes);
@@ -318,10 +315,10 @@ export class Committer {
       this.#pinAll(batch);
       return this.#storeEach(batch);
     }
-    if (!(stored instanceof Promise)) return this.#append(batch, 0);
+    if (!(stored instanceof Promise)) return this.#append(batch);
     this.#pinAll(batch);
     return stored.then(
-      () => this.#append(batch, 0),
+      () => this.#append(batch),
       () => this.#storeEach(batch),
     );
   }
@@ -338,54 +335,18 @@ export class Committer {
       }
     }
     batch.removeFinished();
-    return this.#append(batch, 0);
+    return this.#append(batch);
   }
 
-  /** Encodes the records from this intent on, in as few appends as they fit into. */
-  #append(batch: Batch, from: number): MaybePromise<void> {
-    const { appendBytesMax } = this.#options.journal;
-    for (let i = from; i < batch.placed.length; i += 1) {
-      const placed = batch.placed[i] as PlacedIntent;
-      const bytes = placed.recordBytes(this.#options.recordBytes, writeRecordBytes);
-      if (this.#encoder.byteLength > 0 && this.#encoder.byteLength + bytes > appendBytesMax) {
-        const appended = this.#appendEncoded();
-        if (appended instanceof Promise) {
-          this.#pinAll(batch);
-          return appended.then(() => this.#append(batch, i));
-        }
-      }
-      for (const record of placed.records) record.sequence = this.#encoder.write(record.extents, record.sums);
-    }
-    const appended = this.#encoder.byteLength === 0 ? undefined : this.#appendEncoded();
+  #append(batch: Batch): MaybePromise<void> {
+    const appended = this.#writer.appendAll(batch.records(this.#options.recordBytes));
     if (!(appended instanceof Promise)) return this.#apply(batch);
     this.#pinAll(batch);
     return appended.then(() => this.#apply(batch));
   }
 
-  #appendEncoded(): MaybePromise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      const appended = this.#options.journal.append(this.#encoder.bytes());
-      if (!(appended instanceof Promise)) {
-        this.#encoder.clear();
-        return undefined;
-      }
-      return appended.then(
-        () => this.#encoder.clear(),
-        (cause: unknown) => this.#appendFailed(cause),
-      );
-    } catch (cause) {
-      return this.#appendFailed(cause);
-    }
-  }
-
-  #appendFailed(cause: unknown): never {
-    this.#options.onFailure('the journal could not be written', cause);
-    throw cause;
-  }
-
   #apply(batch: Batch): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#writer.check();
     for (const placed of batch.placed) {
       for (const { sequence, extents, sums } of placed.records) {
         this.#options.applier.apply(sequence, extents, sums);
