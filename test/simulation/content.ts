@@ -1,12 +1,16 @@
 /**
- * What the simulation writes: every 512-byte sector carries a *stamp*, a number that no other write of the run uses,
- * spread over the whole sector. Stamp 0 is a sector of zeroes. So a model need only remember one number per sector, and a
- * sector that is found where it does not belong, or is torn, says by its words where it came from.
+ * What the simulation writes: every 512-byte sector carries a *stamp*, a number that no other write of the
+ * run uses, spread over the whole sector. Stamp 0 is a sector of zeroes. So a model need only remember one
+ * number per sector, and a sector that is found where it does not belong, or is torn, says by its words where
+ * it came from.
  */
 
 export const SECTOR_BYTES = 512;
 const WORDS = SECTOR_BYTES / 4;
-/** Odd, so that no two words of one sector are equal and no word of a stamped sector repeats at the same place in another. */
+/**
+ * Odd, so that no two words of one sector are equal and no word of a stamped sector repeats at the same place
+ * in another.
+ */
 const STEP = 0x9e3779b1;
 
 /** The bytes of the sectors with these stamps. */
@@ -29,7 +33,10 @@ function holds(words: Uint32Array, sector: number, stamp: number): boolean {
   return true;
 }
 
-/** The index of the first sector of `bytes` that does not hold the stamp expected there; undefined when all do. */
+/**
+ * The index of the first sector of `bytes` that does not hold the stamp expected there; undefined when all
+ * do.
+ */
 export function firstWrongSector(bytes: Uint8Array, stamps: Uint32Array): number | undefined {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);

@@ -38,7 +38,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   kill: 1,
   'power-cut': 1.5,
   'crash-opening': 0.7,
-  fault: 0.5,
+  fault: 0.8,
 };
 
 const ALWAYS: ReadonlySet<Kind> = new Set(['create', 'read', 'write']);
@@ -47,7 +47,9 @@ const FAULTS: readonly MediumOperation[] = [
   'write',
   'discard',
   'data-flush',
+  'data-flush',
   'append',
+  'journal-flush',
   'journal-flush',
   'commit',
   'get',
@@ -71,15 +73,25 @@ export function generate(seed: number, mix: Mix = {}): Script {
   const random = seededRandom(seed);
   const world = makeWorld(random);
   const weights = lean(random, new Set(mix.without ?? []));
-  const hot = Array.from({ length: random.between(1, 4) }, () => random.below(4000));
+  const hot = Array.from({ length: random.between(1, 3) }, () => random.below(4000));
   const belief: Belief = { vluns: new Map(), snapshots: [], named: 0 };
-  const operations: Operation[] = [create(random, belief)];
+  const operations: Operation[] = begin(random, belief);
   const count = random.between(20, mix.operationsMax ?? 250);
   while (operations.length < count) {
     const operation = make(pickKind(random, weights), random, { belief, hot });
     if (operation !== undefined) operations.push(operation);
   }
   return { seed, world, operations };
+}
+
+/** A VLUN, and often one that tracks it and one that tracks that: most rules are about families. */
+function begin(random: Random, belief: Belief): Operation[] {
+  const operations = [create(random, belief)];
+  const generations = random.pick([0, 0, 1, 2, 3]);
+  while (operations.length <= generations) {
+    operations.push(preserve(random.pick([...belief.vluns.keys()]), belief));
+  }
+  return operations;
 }
 
 function makeWorld(random: Random): World {
@@ -253,7 +265,9 @@ function makeSectors(random: Random, blockBytes: 512 | 4096): number {
 
 function makeRange(random: Random, hot: readonly number[], blockBytes: 512 | 4096): Range {
   const perPoolBlock = blockBytes === 512 ? SECTORS_PER_POOL_BLOCK : 1;
-  const near = random.chance(0.75) ? random.pick(hot) + random.below(40) : random.below(5000);
+  const near = random.chance(0.8)
+    ? random.pick(hot) + random.below(random.pick([8, 16, 40]))
+    : random.below(5000);
   const poolBlocks = random.pick([1, 1, 1, 2, 5, 20, random.chance(0.2) ? 300 : 3]);
   if (random.chance(0.5)) {
     const aligned = Math.floor(near / SECTORS_PER_POOL_BLOCK) * perPoolBlock;

@@ -65,7 +65,7 @@ export class History {
   appended = 0;
   /** Every record up to this one belongs to a command that was acknowledged. */
   acknowledged = 0;
-  /** VLUNs deleted since the last opening: commands on them may find them gone. */
+  /** Deletions since the last opening: commands on what was deleted may find it gone. */
   deletions = 0;
   /** Every record up to this one was promised to survive power loss. */
   durable = 0;
@@ -150,10 +150,10 @@ export class History {
     this.appended = sequence;
     const { restructure } = command;
     assert(restructure !== undefined && !command.restructured);
-    const { size } = this.head.vluns;
+    const units = this.head.vluns.size + this.head.snapshots.size;
     const replaced = restructure(this.head);
     const befores: readonly Before[] = Array.isArray(replaced) ? replaced : [];
-    if (this.head.vluns.size < size) this.deletions += 1;
+    if (this.head.vluns.size + this.head.snapshots.size < units) this.deletions += 1;
     command.restructured = true;
     command.sequence = sequence;
     command.records += 1;

@@ -1,6 +1,6 @@
 /**
- * A medium that lets someone read the journal as it is appended. The records are decoded by the check's own reader, so what the
- * simulation believes of them owes nothing to the engine that wrote them.
+ * A medium that lets someone read the journal as it is appended. The records are decoded by the check's own
+ * reader, so what the simulation believes of them owes nothing to the engine that wrote them.
  */
 import assert from 'node:assert';
 import type { MaybePromise } from '../../lun/units.ts';

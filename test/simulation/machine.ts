@@ -1,6 +1,7 @@
 /**
- * The machine that a simulated pool runs on: the store, the process that has it open, and how both come to an end. A dead
- * process may still have promises that settle; `life` tells its doings from those of the next one.
+ * The machine that a simulated pool runs on: the store, the process that has it open, and how both come to an
+ * end. A dead process may still have promises that settle; `life` tells its doings from those of the next
+ * one.
  */
 import { xxh64 } from '@node-rs/xxhash';
 import type { CheckedRecord } from '../../snapshot/check-journal.ts';

@@ -5,6 +5,7 @@
  *   npm run simulate -- --seconds 60 [--from 1]     as many as fit
  *   npm run simulate -- --seed 77 [--verbose]       one, with everything that happens
  *   … --without resize,fault                        with these kinds of operation left out
+ *   … --first-failure                               ends at the first seed that fails, unshrunk
  *
  * A seed that fails is printed with its reason and a script shrunk as far as it goes. Ends with 1 when any failed.
  */
@@ -26,7 +27,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     without: { type: 'string', default: '' },
-    'keep-script': { type: 'boolean', default: false },
+    'first-failure': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -56,17 +57,18 @@ async function runSeed(seed: number): Promise<void> {
   }
   failed += 1;
   print(`seed ${seed} failed: ${failure}`);
-  if (values.verbose || failed > FAILURES_SHOWN_MAX) return;
-  const shrunk = values['keep-script']
-    ? { script, failure }
-    : await shrink({ script, failure }, { failure: (one) => failureOf(one), runsMax: SHRINKING_RUNS_MAX });
+  if (values.verbose || values['first-failure'] || failed > FAILURES_SHOWN_MAX) return;
+  const shrunk = await shrink(
+    { script, failure },
+    { failure: (one) => failureOf(one), runsMax: SHRINKING_RUNS_MAX },
+  );
   print(`  shrunk to ${shrunk.script.operations.length} operations: ${shrunk.failure}`);
   print(`  ${JSON.stringify(shrunk.script.world)}`);
   for (const operation of shrunk.script.operations) print(`  ${JSON.stringify(operation)}`);
 }
 
 let seeds = 0;
-while (seeds < seedsMax && Date.now() < endsAtMs) {
+while (seeds < seedsMax && Date.now() < endsAtMs && !(values['first-failure'] && failed > 0)) {
   await runSeed(first + seeds);
   seeds += 1;
 }

@@ -1,4 +1,7 @@
-/** Shows that the simulation's oracle says what SYSTEM.md §3 says, by examples worked out by hand, one for each rule. */
+/**
+ * Shows that the simulation's oracle says what SYSTEM.md §3 says, by examples worked out by hand, one for
+ * each rule.
+ */
 import { expect, test } from 'vitest';
 import { bytesOfStamps, describeSector, firstWrongSector, SECTOR_BYTES } from './content.ts';
 import { Model } from './model.ts';

@@ -1,18 +1,21 @@
 /**
- * VLUNs in the plainest way, as the oracle of the simulation: one stamp (content.ts) per 512-byte sector and VLUN, nothing
- * shared, snapshots as copies.
+ * VLUNs in the plainest way, as the oracle of the simulation: one stamp (content.ts) per 512-byte sector and
+ * VLUN, nothing shared, snapshots as copies.
  *
- * The rules of preserve, per logical block (P11): a VLUN that tracks another holds at every moment, in each sector, what was
- * last written there through itself or through any VLUN above it. So a write is stored in its VLUN and in all VLUNs below
- * (P5, P10), a write to a tracker never goes up (P4), a read looks at its own VLUN alone (P6), and release merely ends the
- * following (P12). `own` says for a tracker which pool blocks its table must have an entry for: made by any write through it
- * (P4), deleted by a write of the whole block above it and kept by a partial one (P5, P11), emptied by a snapshot (§4).
+ * The rules of preserve, per logical block (P11): a VLUN that tracks another holds at every moment, in each
+ * sector, what was last written there through itself or through any VLUN above it. So a write is stored in
+ * its VLUN and in all VLUNs below (P5, P10), a write to a tracker never goes up (P4), a read looks at its own
+ * VLUN alone (P6), and release merely ends the following (P12). `own` says for a tracker which pool blocks
+ * its table must have an entry for: made by any write through it (P4), deleted by a write of the whole block
+ * above it and kept by a partial one (P5, P11), emptied by a snapshot (§4).
  */
 import assert from 'node:assert';
 import { SECTOR_BYTES } from './content.ts';
 
 const SECTORS_PER_POOL_BLOCK = 8;
-/** No VLUN of a run is larger. Past its end a VLUN goes on out of sight, so that it can be made larger again. */
+/**
+ * No VLUN of a run is larger. Past its end a VLUN goes on out of sight, so that it can be made larger again.
+ */
 export const SECTORS_MAX = 8192;
 
 export interface ModelVlun {
@@ -106,8 +109,8 @@ export class Model {
   }
 
   /**
-   * May this VLUN take this size while the rules say plainly what everyone reads? In a chain of three, the one in the middle
-   * is not to be smaller than the one below it.
+   * May this VLUN take this size while the rules say plainly what everyone reads? In a chain of three, the
+   * one in the middle is not to be smaller than the one below it.
    */
   mayResize(name: string, sectors: number): boolean {
     const vlun = this.vlun(name);
@@ -118,8 +121,8 @@ export class Model {
   }
 
   /**
-   * Shrinking deallocates the cut sectors first, so that trackers follow (P7). Growing shows zeroes (P15), and to a tracker
-   * what it follows (P3).
+   * Shrinking deallocates the cut sectors first, so that trackers follow (P7). Growing shows zeroes (P15),
+   * and to a tracker what it follows (P3).
    */
   resize(name: string, sizeBytes: number): void {
     const vlun = this.vlun(name);

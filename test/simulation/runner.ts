@@ -1,7 +1,7 @@
 /**
- * One simulated run: a pool on the faulty medium under the scheduler, driven by a script, with the history beside it. The run
- * ends at the first thing that is not as it should be. After every crash the store is checked, recovered and compared in
- * full; so it is at the end.
+ * One simulated run: a pool on the faulty medium under the scheduler, driven by a script, with the history
+ * beside it. The run ends at the first thing that is not as it should be. After every crash the store is
+ * checked, recovered and compared in full; so it is at the end.
  */
 import { StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';

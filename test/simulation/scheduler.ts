@@ -1,8 +1,8 @@
 /**
- * Time and order of a simulated run. Everything that would happen later (completions of the medium, the pool's deferred
- * work, its timers) waits here, and the seed says what happens next; so a run can be repeated exactly. Completions happen
- * in any order, deferred work in the order in which it was deferred, timers when the virtual clock has come to them. Between
- * two events every promise that can settle does.
+ * Time and order of a simulated run. Everything that would happen later (completions of the medium, the
+ * pool's deferred work, its timers) waits here, and the seed says what happens next; so a run can be repeated
+ * exactly. Completions happen in any order, deferred work in the order in which it was deferred, timers when
+ * the virtual clock has come to them. Between two events every promise that can settle does.
  */
 import type { Random } from '../support/random.ts';
 

@@ -1,7 +1,7 @@
 /**
- * What a simulated run does: a world and a list of operations, made from a seed alone and printable as JSON. An operation that
- * makes no sense where it comes (its VLUN does not exist, say) is passed over, so any part of a script is a script: that is
- * how a failing one is shrunk.
+ * What a simulated run does: a world and a list of operations, made from a seed alone and printable as JSON.
+ * An operation that makes no sense where it comes (its VLUN does not exist, say) is passed over, so any part
+ * of a script is a script: that is how a failing one is shrunk.
  */
 import type { Operation as MediumOperation } from '../../snapshot/medium/fault-plan.ts';
 import type { PoolOptions } from '../../snapshot/pool-types.ts';

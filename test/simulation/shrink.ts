@@ -1,6 +1,6 @@
 /**
- * Makes a failing script short: operations are left out, in ever smaller pieces, as long as the rest still fails in the same
- * words, numbers and names aside.
+ * Makes a failing script short: operations are left out, in ever smaller pieces, as long as the rest still
+ * fails in the same words, numbers and names aside.
  */
 import type { Operation, Script } from './script.ts';
 

@@ -1,7 +1,8 @@
 /**
- * Shows that the pool keeps its promises under a seeded scheduler: concurrent commands, structural verbs, kills, power cuts
- * and failing calls, compared with a plain model after every read and every recovery, and checked after every end.
- * More seeds: `npm run simulate -- --seconds 60`. One seed, step by step: `npm run simulate -- --seed N --verbose`.
+ * Shows that the pool keeps its promises under a seeded scheduler: concurrent commands, structural verbs,
+ * kills, power cuts and failing calls, compared with a plain model after every read and every recovery, and
+ * checked after every end. More seeds: `npm run simulate -- --seconds 60`. One seed, step by step: `npm run
+ * simulate -- --seed N --verbose`.
  */
 import { expect, test } from 'vitest';
 import { generate } from './generate.ts';

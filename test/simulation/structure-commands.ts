@@ -1,4 +1,7 @@
-/** The structural verbs: what is asked of the pool, what the model does, and how their journal record is known. */
+/**
+ * The structural verbs: what is asked of the pool, what the model does, and how their journal record is
+ * known.
+ */
 import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
 import { SECTOR_BYTES } from './content.ts';
 import { type Command, piece } from './history.ts';
