@@ -1,6 +1,7 @@
-// The image's health check: does what an initiator does. It asks the portal which targets there are, logs in to the first,
-// asks which LUNs it has and reads one block of the first. A server that is told to refuse us (access list, CHAP,
-// reservation) is healthy, and so is one without targets or LUNs; one that does not answer, or cannot read, is not.
+// The image's health check: does what an initiator does. It asks the portal which targets there are, logs in
+// to the first, asks which LUNs it has and reads one block of the first. A server that is told to refuse us
+// (access list, CHAP, reservation) is healthy, and so is one without targets or LUNs; one that does not
+// answer, or cannot read, is not.
 //   node healthcheck.mjs [HOST:PORT]      (default 127.0.0.1:3260)
 import { once } from 'node:events';
 import { Socket } from 'node:net';
@@ -57,7 +58,8 @@ class Session {
   #receive(chunk) {
     this.#deframer.push(chunk);
     for (let frame = this.#deframer.next(); frame !== undefined; frame = this.#deframer.next()) {
-      // Whatever the target says of its own accord (NOP-In, asynchronous messages) is not ours to answer here.
+      // Whatever the target says of its own accord (NOP-In, asynchronous messages) is not ours to answer
+      // here.
       const unasked = frame.opcode === Opcode.NOP_IN || frame.opcode === Opcode.ASYNC_MESSAGE;
       if (!unasked) this.#frames.push(frame);
     }
@@ -129,7 +131,8 @@ class Session {
         if (statusPresent) return this.#finish(statSN, { status, data, senseKey: 0 });
       } else {
         const { status, statSN } = ScsiResponse.decode(frame.bhs);
-        // The sense follows a length of two bytes; fixed format has its key in byte 2, descriptor format in byte 1.
+        // The sense follows a length of two bytes; fixed format has its key in byte 2, descriptor format in
+        // byte 1.
         const sense = frame.data.subarray(2);
         const senseKey = (sense[0] & 0x7f) >= 0x72 ? sense[1] & 0x0f : sense[2] & 0x0f;
         return this.#finish(statSN, { status, data, senseKey });

@@ -1,6 +1,7 @@
 /**
- * The hot path of writes: one command over whole pool blocks. It waits for its range, is submitted as it is, and
- * ends when its record stands; with FUA, or where the unit has no write cache, when a flush begun after that is done.
+ * The hot path of writes: one command over whole pool blocks. It waits for its range, is submitted as it is,
+ * and ends when its record stands; with FUA, or where the unit has no write cache, when a flush begun after
+ * that is done.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { Intent, Piece } from './batch.ts';

@@ -1,6 +1,6 @@
 /**
- * A checkpoint of the allocator: exactly the places that tables referenced when it began. Groups that were changed
- * without being in memory are loaded by `prepare`.
+ * A checkpoint of the allocator: exactly the places that tables referenced when it began. Groups that were
+ * changed without being in memory are loaded by `prepare`.
  */
 import type { MaybePromise } from '../lun/units.ts';
 import type { Checksum } from './checksum.ts';

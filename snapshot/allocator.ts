@@ -1,17 +1,18 @@
 /**
- * Who may have which place of the data space. A place is free, busy or referenced. Allocating makes it busy, the
- * record that stores it in a table makes it referenced, the record that replaces it makes it busy again, and once
- * nobody can look at it any more (SYSTEM.md §6, free) it is abandoned and free. Only references are stored; what was
- * busy is free after a restart. Places 0 and 1 mean something else in tables and are never given away.
+ * Who may have which place of the data space. A place is free, busy or referenced. Allocating makes it busy,
+ * the record that stores it in a table makes it referenced, the record that replaces it makes it busy again,
+ * and once nobody can look at it any more (SYSTEM.md §6, free) it is abandoned and free. Only references are
+ * stored; what was busy is free after a restart. Places 0 and 1 mean something else in tables and are never
+ * given away.
  *
  * Places are managed in groups (`place-group.ts`), paged like table pages: how many places of a group are
- * free is always in memory (`group-counts.ts`), their bitmaps are loaded when something is allocated there. Changes to a
- * group that is not loaded are noted and merged at the latest when a checkpoint is prepared.
+ * free is always in memory (`group-counts.ts`), their bitmaps are loaded when something is allocated there.
+ * Changes to a group that is not loaded are noted and merged at the latest when a checkpoint is prepared.
  *
- * Allocation is next fit with a cursor, so that blocks written together lie together. The groups above the frontier
- * were never used. The cursor turns back at the frontier once a quarter of what is below is free, so that a sparse
- * file does not grow to its full extent while space is free in it; otherwise the frontier moves up. A request is taken
- * from one run where one is near, else it is composed of what is free.
+ * Allocation is next fit with a cursor, so that blocks written together lie together. The groups above the
+ * frontier were never used. The cursor turns back at the frontier once a quarter of what is below is free, so
+ * that a sparse file does not grow to its full extent while space is free in it; otherwise the frontier moves
+ * up. A request is taken from one run where one is near, else it is composed of what is free.
  */
 import assert from 'node:assert';
 import { StoreError } from '../lun/errors.ts';
@@ -109,8 +110,8 @@ export class Allocator {
   }
 
   /**
-   * Gives `blocks` places away: one run where there is one near, else several. All or nothing: where fewer are free
-   * it fails with the store error NO_SPACE; where a bitmap cannot be read, with IO or CORRUPT.
+   * Gives `blocks` places away: one run where there is one near, else several. All or nothing: where fewer
+   * are free it fails with the store error NO_SPACE; where a bitmap cannot be read, with IO or CORRUPT.
    */
   allocate(blocks: number): MaybePromise<readonly Run[]> {
     if (!(blocks > 0)) assert.fail('something is allocated');
@@ -252,7 +253,10 @@ export class Allocator {
     return first;
   }
 
-  /** Takes the first free run from the cursor on, at most `missing` places of it; steps on where there is none. */
+  /**
+   * Takes the first free run from the cursor on, at most `missing` places of it; steps on where there is
+   * none.
+   */
   #takeNext(runs: Growing[], group: PlaceGroup, missing: number): number {
     const base = group.number * GROUP_PLACES;
     const end = this.#table.endOf(group.number);

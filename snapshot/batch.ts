@@ -1,6 +1,7 @@
 /**
- * The changes that share one data write and one journal append. An intent is what a command wants stored, in pieces; it
- * becomes a placed intent when the drain takes it, and one record or several when its places are known.
+ * The changes that share one data write and one journal append. An intent is what a command wants stored, in
+ * pieces; it becomes a placed intent when the drain takes it, and one record or several when its places are
+ * known.
  */
 import assert from 'node:assert';
 import type { Run } from './allocator.ts';
@@ -119,7 +120,9 @@ export class PlacedIntent {
   }
 }
 
-/** Patches are never cut off from what stands before them: those of one block belong into one record (P11). */
+/**
+ * Patches are never cut off from what stands before them: those of one block belong into one record (P11).
+ */
 function cutIntoRecords(
   extents: readonly DataExtent[],
   cut: { readonly sums: readonly number[]; readonly blocksMax: number },

@@ -44,8 +44,8 @@ export interface ImageObject {
   /** What is read where this image has no entry, after `via`: always a frozen image. */
   readonly base?: number;
   /**
-   * The base is read below this pool block only. A VLUN that was released or cloned may stand over images that were
-   * written through a larger one; what lies past its own end there was never its own.
+   * The base is read below this pool block only. A VLUN that was released or cloned may stand over images
+   * that were written through a larger one; what lies past its own end there was never its own.
    */
   readonly baseEnd?: number;
   /** Frozen while its VLUN tracked another one (P13). */

@@ -1,6 +1,6 @@
 /**
- * The state of the last checkpoint, read value by value: every one is decoded, and those that say the same in two ways
- * are compared. Table pages are not kept; what is kept of them is which places they reference.
+ * The state of the last checkpoint, read value by value: every one is decoded, and those that say the same in
+ * two ways are compared. Table pages are not kept; what is kept of them is which places they reference.
  */
 import { keyNumber } from './check-bytes.ts';
 import { CheckedCatalogue, type CheckedCounters } from './check-catalogue.ts';

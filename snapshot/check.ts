@@ -1,11 +1,12 @@
 /**
- * The independent check of a pool at rest (SYSTEM promise 6). It opens a medium, not a pool: what is stored is decoded from
- * FORMAT.md alone, without a line of the code that wrote it, and held against the invariants of `check-report.ts`. First
- * the state of the last checkpoint, then the journal applied to it in the plainest way, then the catalogue that results
- * and, where asked, every block that an entry points at. It changes nothing.
+ * The independent check of a pool at rest (SYSTEM promise 6). It opens a medium, not a pool: what is stored
+ * is decoded from FORMAT.md alone, without a line of the code that wrote it, and held against the invariants
+ * of `check-report.ts`. First the state of the last checkpoint, then the journal applied to it in the
+ * plainest way, then the catalogue that results and, where asked, every block that an entry points at. It
+ * changes nothing.
  *
- * The end of the journal is found as recovery has to find it: after the last record that a flush mark proves, the
- * first one whose own, predecessor's or data's checksum is wrong ends it, and that is no damage.
+ * The end of the journal is found as recovery has to find it: after the last record that a flush mark proves,
+ * the first one whose own, predecessor's or data's checksum is wrong ends it, and that is no damage.
  */
 import { CheckedCatalogue, judgeCatalogue } from './check-catalogue.ts';
 import { type CheckedRecord, readChain } from './check-journal.ts';

@@ -1,5 +1,6 @@
 /**
- * A checkpoint: the exact state at one record S, in one commit of the ordered values; then the journal up to S goes.
+ * A checkpoint: the exact state at one record S, in one commit of the ordered values; then the journal up to
+ * S goes.
  *
  *   at a boundary   a new journal segment begins; tables, allocator and catalogue are frozen as they are (pages
  *                   changed later are copied first); S is the last record
@@ -8,7 +9,8 @@
  *   commit          changed pages, changed objects, S: all or nothing, awaited until it is durable
  *   afterwards      places freed by records up to S need no mark any more; older segments are dropped
  *
- * One that fails leaves the last one as it was: everything is dirty again, and the journal grows until one succeeds.
+ * One that fails leaves the last one as it was: everything is dirty again, and the journal grows until one
+ * succeeds.
  */
 import type { Allocator } from './allocator.ts';
 import type { Catalogue, ChangedObject } from './catalogue.ts';

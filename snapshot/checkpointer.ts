@@ -1,7 +1,7 @@
 /**
- * When checkpoints happen: when the journal or the changed pages outgrow a bound, on request, and one at a time. While
- * one runs and the next is due several times over, changes wait for it: so memory and journal stay bounded however
- * slow the medium is. One that fails is reported, and tried again after a pause.
+ * When checkpoints happen: when the journal or the changed pages outgrow a bound, on request, and one at a
+ * time. While one runs and the next is due several times over, changes wait for it: so memory and journal
+ * stay bounded however slow the medium is. One that fails is reported, and tried again after a pause.
  */
 import type { Checkpoint } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
@@ -22,7 +22,9 @@ export interface CheckpointerOptions {
   readonly onFact: (fact: PoolFact) => void;
 }
 
-/** Changes wait when pages or journal have outgrown their bounds by this factor and a checkpoint is running. */
+/**
+ * Changes wait when pages or journal have outgrown their bounds by this factor and a checkpoint is running.
+ */
 const PRESSURE_FACTOR = 1.75;
 /** After a failure no checkpoint begins by itself for this long. */
 const FAILED_PAUSE_MS = 1000;

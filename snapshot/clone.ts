@@ -1,4 +1,6 @@
-/** `snapshot clone`: a writable VLUN whose empty live image stands over the snapshot's frozen one. One record. */
+/**
+ * `snapshot clone`: a writable VLUN whose empty live image stands over the snapshot's frozen one. One record.
+ */
 import type { Draft, VlunObject } from './catalogue.ts';
 import { imageOver } from './layers.ts';
 import type { CloneRequest } from './pool-types.ts';

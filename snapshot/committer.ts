@@ -1,13 +1,13 @@
 /**
- * The one pipeline through which everything changes. Intents gather during a turn of the loop; a drain takes what
- * is there, up to a bound of bytes, as one batch:
+ * The one pipeline through which everything changes. Intents gather during a turn of the loop; a drain takes
+ * what is there, up to a bound of bytes, as one batch:
  *
  *   make resident the table pages the batch changes → allocate → one data write of all runs → one journal append
  *   of all records → apply them in order → complete the intents
  *
  * From end to end that is synchronous where the medium is; while one batch is under way the next one gathers.
- * Nothing else changes tables, allocator or catalogue. So "the image is the VLUN's live image at that place of the
- * journal" holds by construction: a structural verb is a boundary, a batch of its own.
+ * Nothing else changes tables, allocator or catalogue. So "the image is the VLUN's live image at that place
+ * of the journal" holds by construction: a structural verb is a boundary, a batch of its own.
  *
  * A data write that fails costs the commands it belonged to: their places are abandoned, the others go on.
  * A failed append fails the pool, and so does every fault of our own from then on: nothing is acknowledged.
@@ -233,7 +233,9 @@ export class Committer {
     return cold < 0 ? this.#allocate(batch) : this.#prepareFrom(batch, cold);
   }
 
-  /** Those before `cold` are ready, and are pinned before anything is loaded that might push their pages out. */
+  /**
+   * Those before `cold` are ready, and are pinned before anything is loaded that might push their pages out.
+   */
   async #prepareFrom(batch: Batch, cold: number): Promise<void> {
     const { applier } = this.#options;
     for (const placed of batch.placed.slice(0, cold)) applier.pin(placed.pieces, batch.pins);

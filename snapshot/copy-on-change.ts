@@ -1,15 +1,16 @@
 /**
- * The exact state at one moment, without stopping the world (SYSTEM.md §6, checkpoint). A structure is made of
- * items: table pages, summary chunks, counters, allocator groups. The tracker knows which were changed since the
- * last checkpoint began. Beginning one takes that list as it is, in O(1); an item that is changed again before
- * its bytes were taken is copied first, and the copy stands for it in the checkpoint.
+ * The exact state at one moment, without stopping the world (SYSTEM.md §6, checkpoint). A structure is made
+ * of items: table pages, summary chunks, counters, allocator groups. The tracker knows which were changed
+ * since the last checkpoint began. Beginning one takes that list as it is, in O(1); an item that is changed
+ * again before its bytes were taken is copied first, and the copy stands for it in the checkpoint.
  *
- * Each item carries two generation numbers. `changedIn` is the generation of its latest change, 0 when what is
- * stored equals what is in memory; beginning a checkpoint begins a generation. `encodedIn` is the last
- * generation whose bytes were taken. So the usual change, of an item that is dirty already, costs one comparison.
+ * Each item carries two generation numbers. `changedIn` is the generation of its latest change, 0 when what
+ * is stored equals what is in memory; beginning a checkpoint begins a generation. `encodedIn` is the last
+ * generation whose bytes were taken. So the usual change, of an item that is dirty already, costs one
+ * comparison.
  *
- * When the commit succeeds, items not changed since are clean. When it fails, all of them are dirty again: their
- * live state includes whatever was changed later, so nothing needs to be merged.
+ * When the commit succeeds, items not changed since are clean. When it fails, all of them are dirty again:
+ * their live state includes whatever was changed later, so nothing needs to be merged.
  */
 import assert from 'node:assert';
 import type { MaybePromise } from '../lun/units.ts';
@@ -17,9 +18,14 @@ import type { MetaChange } from './medium/medium.ts';
 
 /** What is written of a structure in one checkpoint: its state when the checkpoint began. */
 export interface StructureCheckpoint {
-  /** To be awaited before `slices`: loads what is needed to know the state. May fail with the medium's error. */
+  /**
+   * To be awaited before `slices`: loads what is needed to know the state. May fail with the medium's error.
+   */
   prepare(): MaybePromise<void>;
-  /** The changes, sorted by key over all slices, in pieces short enough for a serving loop; some may be empty. Once. */
+  /**
+   * The changes, sorted by key over all slices, in pieces short enough for a serving loop; some may be empty.
+   * Once.
+   */
   slices(): Iterable<MetaChange[]>;
   /** All slices at once. */
   changes(): MetaChange[];

@@ -1,7 +1,7 @@
 /**
- * `lun delete` and `snapshot delete`: one record takes the object out and marks the images dropped that nothing reads
- * any more; the background gives their blocks back. Clones keep what they read, so nothing is refused because of
- * them. The VLUNs that track a deleted one are released first, in the same record (P14).
+ * `lun delete` and `snapshot delete`: one record takes the object out and marks the images dropped that
+ * nothing reads any more; the background gives their blocks back. Clones keep what they read, so nothing is
+ * refused because of them. The VLUNs that track a deleted one are released first, in the same record (P14).
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft } from './catalogue.ts';

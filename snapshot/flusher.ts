@@ -1,11 +1,11 @@
 /**
- * Group flush. A flush makes data and journal durable in parallel; when both have succeeded, everything that stood in
- * the journal when it began is durable, and a mark that says so is appended. The mark itself becomes durable with
- * the next flush; only then may places freed before it be used again (free.ts).
+ * Group flush. A flush makes data and journal durable in parallel; when both have succeeded, everything that
+ * stood in the journal when it began is durable, and a mark that says so is appended. The mark itself becomes
+ * durable with the next flush; only then may places freed before it be used again (free.ts).
  *
- * A caller waits for a flush begun after its call; all who call while one is running share the next. By itself the
- * pool flushes some time after the first change, or after some amount of data, so that this is the most that a
- * power loss can take. A failed flush proves nothing ever again: the pool fails.
+ * A caller waits for a flush begun after its call; all who call while one is running share the next. By
+ * itself the pool flushes some time after the first change, or after some amount of data, so that this is the
+ * most that a power loss can take. A failed flush proves nothing ever again: the pool fails.
  */
 import type { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
@@ -71,8 +71,8 @@ export class Flusher {
   }
 
   /**
-   * The pool failed or is closed: no flush begins any more, and none that is under way says that anything is durable.
-   * A flush that succeeds after one that failed proves nothing (SYSTEM promise 8).
+   * The pool failed or is closed: no flush begins any more, and none that is under way says that anything is
+   * durable. A flush that succeeds after one that failed proves nothing (SYSTEM promise 8).
    */
   refuse(refusal: StoreError): void {
     this.#refusal ??= refusal;

@@ -1,6 +1,7 @@
 /**
- * The way of a freed place back to the allocator (SYSTEM.md §6, free). A place may be given away again only when
- *  1. the record that freed it is durable, and a flush mark at or after it is durable too (or a checkpoint that
+ * The way of a freed place back to the allocator (SYSTEM.md §6, free). A place may be given away again only
+ * when  1. the record that freed it is durable, and a flush mark at or after it is durable too (or a
+ * checkpoint that
  *     covers it): before that, recovery might check an older record against the new bytes in the place;
  *  2. every command that may have resolved to it has ended;
  *  3. the discard, where one is made, has completed: a late one would destroy acknowledged data.
@@ -78,8 +79,8 @@ export class FreedPlaces {
   }
 
   /**
-   * After a replay, before anything else: the life that wrote the journal may have used a place again that one of
-   * its records had freed. So a place goes only once, and only if it has no entry now.
+   * After a replay, before anything else: the life that wrote the journal may have used a place again that
+   * one of its records had freed. So a place goes only once, and only if it has no entry now.
    */
   async keepUnreferenced(): Promise<void> {
     this.closeBatch();

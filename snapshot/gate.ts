@@ -1,6 +1,6 @@
 /**
- * Whether the pool still serves. Once it has failed or was closed, every command is refused, for good: after a
- * failed append or flush nothing more may be acknowledged (SYSTEM promise 8).
+ * Whether the pool still serves. Once it has failed or was closed, every command is refused, for good: after
+ * a failed append or flush nothing more may be acknowledged (SYSTEM promise 8).
  */
 import type { StoreError } from '../lun/errors.ts';
 

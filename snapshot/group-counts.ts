@@ -1,9 +1,9 @@
 /**
- * How many places of each allocator group are referenced, and how many can be given away: always in memory, so that
- * no group is loaded to learn that it is full. A chunk stands for 1,024 groups (64 GiB of data).
+ * How many places of each allocator group are referenced, and how many can be given away: always in memory,
+ * so that no group is loaded to learn that it is full. A chunk stands for 1,024 groups (64 GiB of data).
  *
- * Stored form, little-endian: u32 checksum of everything behind it, u8 version (1), 3 zero, u32 chunk, 4 zero, then
- * 1,024 × u16 count of references.
+ * Stored form, little-endian: u32 checksum of everything behind it, u8 version (1), 3 zero, u32 chunk, 4
+ * zero, then 1,024 × u16 count of references.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';

@@ -1,8 +1,8 @@
 /**
- * The allocator's groups in memory: the counts of all of them, the bitmaps of some. Bitmaps are loaded on demand and
- * evicted under a bound, the longest unused first; one that was changed, or has busy places, stays.
+ * The allocator's groups in memory: the counts of all of them, the bitmaps of some. Bitmaps are loaded on
+ * demand and evicted under a bound, the longest unused first; one that was changed, or has busy places,
+ * stays.
  */
-import assert from 'node:assert';
 import { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
 import { countRange } from './bit-runs.ts';
@@ -72,7 +72,9 @@ export class GroupTable {
     return this.#groups.size * GROUP_RESIDENT_BYTES;
   }
 
-  /** The first place of the group that may be given away, counted from the group's first, and the end of them. */
+  /**
+   * The first place of the group that may be given away, counted from the group's first, and the end of them.
+   */
   startOf(group: number): number {
     return group === 0 ? FIRST_DATA_PLACE : 0;
   }
@@ -215,16 +217,5 @@ export class GroupTable {
       if (keep) this.#groups.set(oldest.number, oldest);
       else if (this.#last === oldest) this.#last = undefined;
     }
-  }
-
-  /** For tests: what is known of a group agrees with what is counted for it. */
-  assertCounts(number: number): void {
-    const group = this.#groups.get(number);
-    if (group === undefined || group.unknown !== undefined) return;
-    const referenced = countRange(group.referenced, 0, GROUP_PLACES);
-    const taken = countRange(group.taken, 0, GROUP_PLACES);
-    assert.equal(referenced, this.referencedIn(number));
-    assert.equal(taken - referenced, group.busyBlocks);
-    assert.equal(this.endOf(number) - this.startOf(number) - taken, this.freeIn(number));
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Which pages a deallocation has to look at. A page in which no image that the VLUN reads, or a VLUN below it reads,
- * has an entry, reads as zeroes for all of them already; the summaries tell, so that unmapping a terabyte of nothing
- * costs nothing.
+ * Which pages a deallocation has to look at. A page in which no image that the VLUN reads, or a VLUN below it
+ * reads, has an entry, reads as zeroes for all of them already; the summaries tell, so that unmapping a
+ * terabyte of nothing costs nothing.
  */
 import type { Piece } from './batch.ts';
 import { PAGE_BLOCKS } from './table-page.ts';

@@ -1,6 +1,6 @@
 /**
- * What the table store keeps in memory of one image: its resident pages, its summary (which pages have entries)
- * and its counters.
+ * What the table store keeps in memory of one image: its resident pages, its summary (which pages have
+ * entries) and its counters.
  *
  * Stored form of the counters, little-endian, 32 bytes:
  *

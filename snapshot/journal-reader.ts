@@ -1,17 +1,18 @@
 /**
- * Finds the records that make up the journal behind a checkpoint. A record belongs when it proves itself, follows its
- * predecessor's sequence and names its checksum; the journal ends where the next such record is missing.
+ * Finds the records that make up the journal behind a checkpoint. A record belongs when it proves itself,
+ * follows its predecessor's sequence and names its checksum; the journal ends where the next such record is
+ * missing.
  *
- * Within a segment that is all. Between segments there is more to it: an opening that cut the journal (because data of
- * later records was lost) goes on in a segment of its own, and the records it cut may still stand in an
- * older one. So a segment whose first record has sequence N, and names the record N - 1 of the chain so far, replaces
- * what the chain has from N on. A segment that does not fit on at any place is not part of the journal: remains of an
- * older life, or one before which something was lost.
+ * Within a segment that is all. Between segments there is more to it: an opening that cut the journal
+ * (because data of later records was lost) goes on in a segment of its own, and the records it cut may still
+ * stand in an older one. So a segment whose first record has sequence N, and names the record N - 1 of the
+ * chain so far, replaces what the chain has from N on. A segment that does not fit on at any place is not
+ * part of the journal: remains of an older life, or one before which something was lost.
  *
- * The journal is walked twice. The survey decides which records of which segment count, and how far marks prove
- * everything flushed; marks are looked for behind damage as well, since one that stands there says that what is missing
- * had been durable, and is a defect instead of a tail that power loss took. The second walk gives the records. One
- * segment is in memory at a time.
+ * The journal is walked twice. The survey decides which records of which segment count, and how far marks
+ * prove everything flushed; marks are looked for behind damage as well, since one that stands there says that
+ * what is missing had been durable, and is a defect instead of a tail that power loss took. The second walk
+ * gives the records. One segment is in memory at a time.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';

@@ -1,6 +1,7 @@
 /**
- * The end of the pipeline at which records go into the journal: encoded one behind the other, appended together, in as
- * few appends as they fit into. An append that fails fails the pool; after that nothing is appended any more.
+ * The end of the pipeline at which records go into the journal: encoded one behind the other, appended
+ * together, in as few appends as they fit into. An append that fails fails the pool; after that nothing is
+ * appended any more.
  */
 import type { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';

@@ -1,7 +1,7 @@
 /**
- * The keys of the pool's ordered values (FORMAT.md). One letter names the kind; numbers follow big-endian, so that
- * bytewise order is their order. Table pages are keyed page first, image second: all images' tables of one
- * page lie side by side, and one scan reads what a cold read at any depth needs.
+ * The keys of the pool's ordered values (FORMAT.md). One letter names the kind; numbers follow big-endian, so
+ * that bytewise order is their order. Table pages are keyed page first, image second: all images' tables of
+ * one page lie side by side, and one scan reads what a cold read at any depth needs.
  */
 import assert from 'node:assert';
 import type { MetaKey } from './medium/medium.ts';

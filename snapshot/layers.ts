@@ -122,7 +122,9 @@ function freezeUpwards(draft: Draft, id: number, frozen: Map<number, number>): n
   return image.id;
 }
 
-/** The image of a VLUN that is read like this frozen one, and past this size as zeroes, whatever lies below. */
+/**
+ * The image of a VLUN that is read like this frozen one, and past this size as zeroes, whatever lies below.
+ */
 export function imageOver(draft: Draft, base: number, sizeBytes: number): ImageObject {
   const source: LayerSource = { vlun: () => undefined, image: (id) => draft.image(id) };
   const followed = [...layersOfImage(source, base).images].some((id) => draft.image(id).via !== undefined);
@@ -134,7 +136,10 @@ function viaOf(above: number, vlun: VlunObject): NonNullable<ImageObject['via']>
   return vlun.tracksUntil === undefined ? { image: above } : { image: above, until: vlun.tracksUntil };
 }
 
-/** Ends the tracking of these VLUNs (P12): each keeps exactly what it reads at this moment, and follows no more. */
+/**
+ * Ends the tracking of these VLUNs (P12): each keeps exactly what it reads at this moment, and follows no
+ * more.
+ */
 export function detach(draft: Draft, ids: readonly number[]): void {
   freeze(draft, ids);
   for (const id of ids) {
@@ -148,9 +153,9 @@ export function detach(draft: Draft, ids: readonly number[]): void {
 }
 
 /**
- * Marks the images dropped that no VLUN and no snapshot reads through. Returns their numbers. An image that is read, but
- * always with an end before its base, loses a base that is dropped, and the end with it.
- * Cost: one step per image that is still read.
+ * Marks the images dropped that no VLUN and no snapshot reads through. Returns their numbers. An image that
+ * is read, but always with an end before its base, loses a base that is dropped, and the end with it. Cost:
+ * one step per image that is still read.
  */
 export function dropUnread(draft: Draft): number[] {
   const images = new Map(draft.images().map((image) => [image.id, image]));

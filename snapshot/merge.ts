@@ -1,12 +1,12 @@
 /**
- * A write of part of a pool block (P11). The block is merged with what its VLUN reads there. A tracker below gets the
- * same bytes in a block of its own where it reads something else than the VLUN it tracks: because it has an entry, or
- * because its frozen base has one. Where it reads the same, it goes on following and reads the merged block. All of
- * it stands in one journal record; the caller holds the block's lock.
+ * A write of part of a pool block (P11). The block is merged with what its VLUN reads there. A tracker below
+ * gets the same bytes in a block of its own where it reads something else than the VLUN it tracks: because it
+ * has an entry, or because its frozen base has one. Where it reads the same, it goes on following and reads
+ * the merged block. All of it stands in one journal record; the caller holds the block's lock.
  *
- * What is read here cannot change before the record stands: the lock keeps writes out, and structural changes that
- * come first leave alone what every VLUN reads. Patches of a tracker that was released meanwhile fall away when the
- * record is made.
+ * What is read here cannot change before the record stands: the lock keeps writes out, and structural changes
+ * that come first leave alone what every VLUN reads. Patches of a tracker that was released meanwhile fall
+ * away when the record is made.
  */
 import type { Piece } from './batch.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';

@@ -1,9 +1,10 @@
 /**
- * Which table pages stay in memory. All dirty pages do; clean ones are kept in a list by their last use, and the
- * longest unused go once the resident pages exceed the bound. A page is dirty until the commit that holds it
- * has succeeded, so a page under commit is never evicted. Pinned pages are passed over.
+ * Which table pages stay in memory. All dirty pages do; clean ones are kept in a list by their last use, and
+ * the longest unused go once the resident pages exceed the bound. A page is dirty until the commit that holds
+ * it has succeeded, so a page under commit is never evicted. Pinned pages are passed over.
  *
- * Nothing is evicted in the midst of a change: only `trim` evicts, and only loads and the end of a checkpoint call it.
+ * Nothing is evicted in the midst of a change: only `trim` evicts, and only loads and the end of a checkpoint
+ * call it.
  */
 import assert from 'node:assert';
 import { PAGE_RESIDENT_BYTES, type TablePage } from './table-page.ts';
@@ -56,7 +57,10 @@ export class PageCache {
     this.#link(page);
   }
 
-  /** Evicts clean pages, the longest unused first, until the rest and `roomBytes` fit the bound or none is left. */
+  /**
+   * Evicts clean pages, the longest unused first, until the rest and `roomBytes` fit the bound or none is
+   * left.
+   */
   trim(roomBytes: number): void {
     let page = this.#oldest;
     while (page !== undefined && this.residentBytes + roomBytes > this.#cacheBytes) {

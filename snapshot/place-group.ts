@@ -1,10 +1,10 @@
 /**
- * What is known of 16,384 neighbouring places: which are referenced by a table entry, and which are taken, that is,
- * referenced or busy (given to a command, or freed and not yet allocatable). Only references are stored; after
- * a restart nothing is busy.
+ * What is known of 16,384 neighbouring places: which are referenced by a table entry, and which are taken,
+ * that is, referenced or busy (given to a command, or freed and not yet allocatable). Only references are
+ * stored; after a restart nothing is busy.
  *
- * A change may come to a group that is not in memory. It is noted without a load: `unknown` has a bit for every place of
- * which only what is stored can tell; the stored bitmap fills those in later.
+ * A change may come to a group that is not in memory. It is noted without a load: `unknown` has a bit for
+ * every place of which only what is stored can tell; the stored bitmap fills those in later.
  *
  * Stored form, little-endian:
  *

@@ -1,6 +1,6 @@
 /**
- * The state of the last checkpoint (key 'S') and the catalogue around it, as they are stored. Key 'c' holds VLUNs
- * (kind 1), images (2) and snapshots (3) by number; key 'd' documents by name.
+ * The state of the last checkpoint (key 'S') and the catalogue around it, as they are stored. Key 'c' holds
+ * VLUNs (kind 1), images (2) and snapshots (3) by number; key 'd' documents by name.
  */
 import assert from 'node:assert';
 import { OperatorError } from '../lun/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * A pool: where images live; the unit of ownership, of atomicity across VLUNs and of failover. This file holds the
- * public verbs; what each does to the catalogue stands in a file of its own, and how it takes effect in
- * structure-writer.ts. A verb returns when its record is appended and flushed.
+ * A pool: where images live; the unit of ownership, of atomicity across VLUNs and of failover. This file
+ * holds the public verbs; what each does to the catalogue stands in a file of its own, and how it takes
+ * effect in structure-writer.ts. A verb returns when its record is appended and flushed.
  */
 import { OperatorError, StoreError } from '../lun/errors.ts';
 import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';

@@ -1,8 +1,8 @@
 /**
- * `preserve` (P2): a second VLUN that tracks a first one live. Its image is empty and stands over nothing: what it has no
- * entry for, it reads through the VLUN it tracks. Nothing is copied; the cost is one record. Commands to the first
- * VLUN run on: those already in the pipeline come before the record, the others after it, and the second VLUN
- * follows both (P1, P9).
+ * `preserve` (P2): a second VLUN that tracks a first one live. Its image is empty and stands over nothing:
+ * what it has no entry for, it reads through the VLUN it tracks. Nothing is copied; the cost is one record.
+ * Commands to the first VLUN run on: those already in the pipeline come before the record, the others after
+ * it, and the second VLUN follows both (P1, P9).
  */
 import type { Draft, VlunObject } from './catalogue.ts';
 import type { PreserveRequest } from './pool-types.ts';

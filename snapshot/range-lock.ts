@@ -1,13 +1,13 @@
 /**
- * The lock of a VLUN family (SYSTEM.md P8): shared for reads, exclusive for changes, over ranges of pool blocks. It
- * belongs to no image. It is fair: a request waits behind every earlier one that conflicts with it, held or waiting,
- * and behind nothing else; so nobody starves, and since waiting points to earlier requests only, nobody
- * waits in a circle.
+ * The lock of a VLUN family (SYSTEM.md P8): shared for reads, exclusive for changes, over ranges of pool
+ * blocks. It belongs to no image. It is fair: a request waits behind every earlier one that conflicts with
+ * it, held or waiting, and behind nothing else; so nobody starves, and since waiting points to earlier
+ * requests only, nobody waits in a circle.
  *
  * A ticket knows how many earlier ones it waits for, and each of those knows who waits for it; a release
  * therefore looks at nobody else. To find conflicts, tickets are kept in slots: a slot stands for every
- * `SLOTS`-th bucket of 32 blocks, and holds tickets in the order of their arrival. Ranges wider than 2 MiB are few
- * and are kept in one list instead; a request that wide compares itself with everything.
+ * `SLOTS`-th bucket of 32 blocks, and holds tickets in the order of their arrival. Ranges wider than 2 MiB
+ * are few and are kept in one list instead; a request that wide compares itself with everything.
  *
  * One shortcut keeps a queue at a hot block short: an exclusive ticket that covers the new range waits for
  * all that the new one would wait for before it, so what arrived earlier needs no look.
@@ -115,8 +115,8 @@ export class RangeLock {
   }
 
   /**
-   * Nobody holds blocks `first` to `last` (included), or waits for them, in conflict: the caller may work on them
-   * without a ticket until the loop turns or it calls this lock again.
+   * Nobody holds blocks `first` to `last` (included), or waits for them, in conflict: the caller may work on
+   * them without a ticket until the loop turns or it calls this lock again.
    */
   isFree(first: number, last: number, exclusive: boolean): boolean {
     if (this.#inFlight === 0 || (!exclusive && this.#exclusive === 0)) return true;
@@ -135,8 +135,8 @@ export class RangeLock {
   }
 
   /**
-   * Asks for blocks `first` to `last` (included). The ticket when it is granted now; else undefined, and `granted` is
-   * called with it later, from within a `release` or `cancel`.
+   * Asks for blocks `first` to `last` (included). The ticket when it is granted now; else undefined, and
+   * `granted` is called with it later, from within a `release` or `cancel`.
    */
   acquire(
     first: number,
@@ -178,7 +178,10 @@ export class RangeLock {
     this.#tellReady();
   }
 
-  /** Withdraws the request that waits to call this very function. False: none does, or it is about to be called. */
+  /**
+   * Withdraws the request that waits to call this very function. False: none does, or it is about to be
+   * called.
+   */
   cancel(granted: (ticket: Ticket) => void): boolean {
     const ticket = this.#waiting.get(granted);
     if (ticket === undefined) return false;
@@ -230,7 +233,9 @@ export class RangeLock {
     }
   }
 
-  /** Makes the ticket wait for every earlier one in conflict; `again` when it waits for some of them already. */
+  /**
+   * Makes the ticket wait for every earlier one in conflict; `again` when it waits for some of them already.
+   */
   #follow(ticket: Ticket, again: boolean): void {
     this.#search += 1;
     this.#followIn(this.#wide, ticket, again);
@@ -265,8 +270,8 @@ export class RangeLock {
   }
 
   /**
-   * Tells those that became ready, one after the other. A release from within a `granted` function only adds to
-   * the list, so that a long queue of commands that complete at once does not nest.
+   * Tells those that became ready, one after the other. A release from within a `granted` function only adds
+   * to the list, so that a long queue of commands that complete at once does not nest.
    */
   #tellReady(): void {
     if (this.#telling) return;

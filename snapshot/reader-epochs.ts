@@ -1,7 +1,7 @@
 /**
  * Which commands may still look at places that were resolved earlier. A command enters before it resolves and
- * leaves when its last byte is read. A place that was freed may be given away again once every command that ran
- * at that moment has left (SYSTEM.md §6, free).
+ * leaves when its last byte is read. A place that was freed may be given away again once every command that
+ * ran at that moment has left (SYSTEM.md §6, free).
  *
  * Commands are counted per generation; a generation closes only when somebody waits for it. So entering and
  * leaving touch one counter, however many commands run.
@@ -41,7 +41,9 @@ export class ReaderEpochs {
     if (generation.running === 0 && this.#generations.length > 1) this.#closeQuiet();
   }
 
-  /** Runs `run` when every command that runs now has ended: at once when none does. In the order of the calls. */
+  /**
+   * Runs `run` when every command that runs now has ended: at once when none does. In the order of the calls.
+   */
   whenQuiet(run: () => void): void {
     if (this.#running === 0 && this.#generations.length === 1) {
       run();

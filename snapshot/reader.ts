@@ -1,8 +1,8 @@
 /**
  * Reads blocks through a view: resolve, read runs of adjacent places with one call each, verify every block's
- * checksum. Nothing that failed its checksum is returned. Where everything is at hand it is done at once, without
- * a promise; else the command counts as a reader until its last byte is there, so that no place it resolved to
- * is used again meanwhile. Whoever calls holds the range lock, or takes it in the same turn.
+ * checksum. Nothing that failed its checksum is returned. Where everything is at hand it is done at once,
+ * without a promise; else the command counts as a reader until its last byte is there, so that no place it
+ * resolved to is used again meanwhile. Whoever calls holds the range lock, or takes it in the same turn.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';

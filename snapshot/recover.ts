@@ -1,11 +1,12 @@
 /**
  * Bringing a pool's structures up to the last record that stands (SYSTEM.md §6, promises 3 and 8).
  *
- * Data and journal are made durable and what is cached of them is dropped, so that what is read is what is stored.
- * The journal is walked from the last checkpoint to the first record that does not prove itself. The last flush
- * mark says how far everything is known to be durable: damage up to there is refused, never cut away. Records
- * after it may be there while the data they point at is not, so each is checked against its data before it is
- * applied; the first that fails ends the replay, and everything from it on is discarded (the prefix rule).
+ * Data and journal are made durable and what is cached of them is dropped, so that what is read is what is
+ * stored. The journal is walked from the last checkpoint to the first record that does not prove itself. The
+ * last flush mark says how far everything is known to be durable: damage up to there is refused, never cut
+ * away. Records after it may be there while the data they point at is not, so each is checked against its
+ * data before it is applied; the first that fails ends the replay, and everything from it on is discarded
+ * (the prefix rule).
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { CatalogueChange } from './catalogue.ts';

@@ -1,4 +1,7 @@
-/** `release` (P12): a tracking VLUN keeps exactly what it reads at that moment, and follows no more. One record. */
+/**
+ * `release` (P12): a tracking VLUN keeps exactly what it reads at that moment, and follows no more. One
+ * record.
+ */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, VlunObject } from './catalogue.ts';
 import { detach } from './layers.ts';

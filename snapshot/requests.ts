@@ -1,4 +1,6 @@
-/** What an operator may ask for: names, sizes and documents, refused here with the words the operator reads. */
+/**
+ * What an operator may ask for: names, sizes and documents, refused here with the words the operator reads.
+ */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, SnapshotObject, VlunObject } from './catalogue.ts';
 import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';

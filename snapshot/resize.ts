@@ -1,7 +1,8 @@
 /**
- * `lun resize`. Growing is one record: the new blocks have no entries and read as zeroes. A shrink counts as an UNMAP of
- * what is cut off (P7): commands past the new end are refused at once, then the blocks are deallocated as that
- * command would, trackers following, and then one record states the size. So a VLUN that grows again reads zeroes.
+ * `lun resize`. Growing is one record: the new blocks have no entries and read as zeroes. A shrink counts as
+ * an UNMAP of what is cut off (P7): commands past the new end are refused at once, then the blocks are
+ * deallocated as that command would, trackers following, and then one record states the size. So a VLUN that
+ * grows again reads zeroes.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, VlunObject } from './catalogue.ts';

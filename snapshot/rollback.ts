@@ -1,14 +1,15 @@
 /**
- * `snapshot rollback`: a VLUN reads what it read when the snapshot was taken. Its live image becomes a new empty one over
- * the snapshot's frozen image; what was in the old one is given back in the background. Nothing is copied, identity and
- * sessions stay, and so do the snapshots taken since. One record.
+ * `snapshot rollback`: a VLUN reads what it read when the snapshot was taken. Its live image becomes a new
+ * empty one over the snapshot's frozen image; what was in the old one is given back in the background.
+ * Nothing is copied, identity and sessions stay, and so do the snapshots taken since. One record.
  *
- * It counts as a write of every block (P14). The VLUNs that track this one follow: each gets an empty live image over nothing,
- * so that it reads what it tracks, whole. Where this VLUN itself tracks another it goes on doing so from this moment:
- * the live images above are frozen in the same record, and it follows what is written after it.
+ * It counts as a write of every block (P14). The VLUNs that track this one follow: each gets an empty live
+ * image over nothing, so that it reads what it tracks, whole. Where this VLUN itself tracks another it goes
+ * on doing so from this moment: the live images above are frozen in the same record, and it follows what is
+ * written after it.
  *
- * Like any write it holds the range lock of its family, here of all blocks: a command that has read in order to write
- * (part of a block, COMPARE AND WRITE) never mixes what was before with what is after.
+ * Like any write it holds the range lock of its family, here of all blocks: a command that has read in order
+ * to write (part of a block, COMPARE AND WRITE) never mixes what was before with what is after.
  */
 import assert from 'node:assert';
 import type { Draft, VlunObject } from './catalogue.ts';

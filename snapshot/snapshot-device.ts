@@ -1,6 +1,6 @@
 /**
- * A snapshot's blocks: they are read and never changed, so no range has to be locked; what keeps their places is that
- * a running command counts as a reader.
+ * A snapshot's blocks: they are read and never changed, so no range has to be locked; what keeps their places
+ * is that a running command counts as a reader.
  */
 import assert from 'node:assert';
 import type { AllocationRun, BlockDevice } from '../lun/block-device.ts';

@@ -1,7 +1,7 @@
 /**
- * `snapshot create`: freezes the live image of a VLUN and gives it a new one over that; of a tracking VLUN the live
- * images of all VLUNs above it too (P13). Several VLUNs are one record, hence one point of the journal: a
- * consistency group. VLUNs that track one of them go on tracking it.
+ * `snapshot create`: freezes the live image of a VLUN and gives it a new one over that; of a tracking VLUN
+ * the live images of all VLUNs above it too (P13). Several VLUNs are one record, hence one point of the
+ * journal: a consistency group. VLUNs that track one of them go on tracking it.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, SnapshotObject } from './catalogue.ts';

@@ -1,6 +1,6 @@
 /**
- * Logical blocks of a unit as bytes of pool blocks. A pool block holds one logical block of 4,096 bytes or eight of
- * 512; a range of the latter may begin and end inside a pool block.
+ * Logical blocks of a unit as bytes of pool blocks. A pool block holds one logical block of 4,096 bytes or
+ * eight of 512; a range of the latter may begin and end inside a pool block.
  */
 import type { BlockRange, LogicalBlockBytes } from '../lun/units.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';

@@ -1,6 +1,6 @@
 /**
- * JSON as the pool's ordered values hold it: a checksum of the text (u32, little-endian), then the text in UTF-8.
- * The catalogue, the documents and the state of a checkpoint are stored so.
+ * JSON as the pool's ordered values hold it: a checksum of the text (u32, little-endian), then the text in
+ * UTF-8. The catalogue, the documents and the state of a checkpoint are stored so.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';

@@ -1,7 +1,7 @@
 /**
- * How a structural verb takes effect (SYSTEM promise 4): alone in the pipeline, so that every command in flight falls
- * wholly before or wholly after it; as one journal record of after-images; applied; then flushed. Commands are neither
- * failed nor restarted (P1); new ones wait for the record, not for the flush.
+ * How a structural verb takes effect (SYSTEM promise 4): alone in the pipeline, so that every command in
+ * flight falls wholly before or wholly after it; as one journal record of after-images; applied; then
+ * flushed. Commands are neither failed nor restarted (P1); new ones wait for the record, not for the flush.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';

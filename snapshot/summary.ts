@@ -1,7 +1,8 @@
 /**
- * Which pages of an image's redirect table have entries, all in memory: the answer "nothing here" costs no load, for
- * resolving through a thousand images and for finding the trackers a write concerns. A chunk stands for 16,384 pages
- * (16 GiB of a VLUN): a sorted list of 16-bit numbers while few pages have entries, a bitmap of 2 KiB from 512 on.
+ * Which pages of an image's redirect table have entries, all in memory: the answer "nothing here" costs no
+ * load, for resolving through a thousand images and for finding the trackers a write concerns. A chunk stands
+ * for 16,384 pages (16 GiB of a VLUN): a sorted list of 16-bit numbers while few pages have entries, a bitmap
+ * of 2 KiB from 512 on.
  *
  * Stored form of a chunk, little-endian:
  *

@@ -1,7 +1,7 @@
 /**
- * A checkpoint of the redirect tables: counters, summary chunks and pages as they were when it began, sorted by key.
- * Sorted commits are several times faster than random ones, and pages are many: they are gathered by page number,
- * the numbers are sorted as a typed array, and each slice takes a bounded number of items.
+ * A checkpoint of the redirect tables: counters, summary chunks and pages as they were when it began, sorted
+ * by key. Sorted commits are several times faster than random ones, and pages are many: they are gathered by
+ * page number, the numbers are sorted as a typed array, and each slice takes a bounded number of items.
  */
 import type { MaybePromise } from '../lun/units.ts';
 import type { Checksum } from './checksum.ts';

@@ -1,8 +1,8 @@
 /**
- * A page of a redirect table: where the 256 blocks of one mebibyte of an image are stored. In memory a page is two
- * typed arrays, whole whatever is in it, so that resolving a block is one read of each. Stored, it holds only what
- * is there: a bitmap of the blocks present and nine bytes for each of them, so that a page with one entry takes
- * 58 bytes and a full one 2,353, well under what the medium stores in one piece.
+ * A page of a redirect table: where the 256 blocks of one mebibyte of an image are stored. In memory a page
+ * is two typed arrays, whole whatever is in it, so that resolving a block is one read of each. Stored, it
+ * holds only what is there: a bitmap of the blocks present and nine bytes for each of them, so that a page
+ * with one entry takes 58 bytes and a full one 2,353, well under what the medium stores in one piece.
  *
  * Stored form, little-endian:
  *
@@ -148,7 +148,10 @@ function u40At(bytes: Uint8Array, at: number): number {
   return u32At(bytes, at) + (bytes[at + 4] as number) * TWO_32;
 }
 
-/** The page that was stored under `name`. Anything else in `bytes` is the store error CORRUPT, naming image and page. */
+/**
+ * The page that was stored under `name`. Anything else in `bytes` is the store error CORRUPT, naming image
+ * and page.
+ */
 export function decodePage(bytes: Uint8Array, name: PageName, checksum: Checksum): TablePage {
   const fault = headerFault(bytes, name, checksum);
   if (fault !== undefined) throw corruptPage(name, fault);

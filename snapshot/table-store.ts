@@ -1,10 +1,11 @@
 /**
- * The redirect tables of all images of a pool: for every block stored in an image, its place. Tables are cut into
- * pages (`table-page.ts`), kept in the medium's ordered values and paged into memory under a bound (`page-cache.ts`).
- * A summary per image (`summary.ts`) is always in memory, so nobody loads a page to learn that it is empty.
+ * The redirect tables of all images of a pool: for every block stored in an image, its place. Tables are cut
+ * into pages (`table-page.ts`), kept in the medium's ordered values and paged into memory under a bound
+ * (`page-cache.ts`). A summary per image (`summary.ts`) is always in memory, so nobody loads a page to learn
+ * that it is empty.
  *
- * Everything is changed in memory only, by `put` and `remove`, in journal order; a checkpoint stores what was changed
- * (`copy-on-change.ts`). What is stored plus the journal behind it is always the whole truth.
+ * Everything is changed in memory only, by `put` and `remove`, in journal order; a checkpoint stores what was
+ * changed (`copy-on-change.ts`). What is stored plus the journal behind it is always the whole truth.
  *
  * Nothing changes a page that is not resident, and a page that is being loaded is loaded once; so what a load
  * brings is never older than what is in memory.
@@ -139,8 +140,8 @@ export class TableStore {
   }
 
   /**
-   * The page, or undefined when it has no entries. It stays resident until another load; where anything is awaited
-   * before it is used, pin it. Fails with the store errors CORRUPT and IO.
+   * The page, or undefined when it has no entries. It stays resident until another load; where anything is
+   * awaited before it is used, pin it. Fails with the store errors CORRUPT and IO.
    */
   page(image: number, page: number): MaybePromise<TablePage | undefined> {
     const resident = this.resident(image, page);
@@ -159,8 +160,8 @@ export class TableStore {
   }
 
   /**
-   * The pages of this number that have entries in `images`, in the order of `images`; what is missing is loaded with
-   * one scan. To be used before the loop turns, or pinned.
+   * The pages of this number that have entries in `images`, in the order of `images`; what is missing is
+   * loaded with one scan. To be used before the loop turns, or pinned.
    */
   scanPage(page: number, images: ArrayLike<number>): MaybePromise<TablePage[]> {
     const wanted = this.imagesWithEntries(page, images);
@@ -219,7 +220,10 @@ export class TableStore {
     return before;
   }
 
-  /** No block of the page is stored in the image any more. Resident, or without entries. The places are the caller's. */
+  /**
+   * No block of the page is stored in the image any more. Resident, or without entries. The places are the
+   * caller's.
+   */
   dropPage(image: number, page: number): void {
     if (!this.hasEntries(image, page)) return;
     const found = this.#pageToChange(image, page);

@@ -1,7 +1,7 @@
 /**
- * Identities of units: a pool's own random number and a counter that is never used twice, so that no identity is
- * ever given to another unit. The name is of NAA type 6 (SPC-4 §7.8.6.6.5): a company identifier, here a locally
- * administered one, then 36 bits and 32 bits of the pool's number, then the counter.
+ * Identities of units: a pool's own random number and a counter that is never used twice, so that no identity
+ * is ever given to another unit. The name is of NAA type 6 (SPC-4 §7.8.6.6.5): a company identifier, here a
+ * locally administered one, then 36 bits and 32 bits of the pool's number, then the counter.
  */
 import type { UnitIdentity } from '../lun/logical-unit.ts';
 

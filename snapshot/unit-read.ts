@@ -1,4 +1,7 @@
-/** Reads of a unit that begin or end inside a pool block: whole blocks are read and verified, the rest is left out. */
+/**
+ * Reads of a unit that begin or end inside a pool block: whole blocks are read and verified, the rest is left
+ * out.
+ */
 import type { MaybePromise } from '../lun/units.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { BlockReader } from './reader.ts';

@@ -1,6 +1,6 @@
 /**
- * Space of VLUNs and snapshots, from the images' own counters. An image read through one VLUN or snapshot alone is
- * exclusive to it. Who reads what is found out once per state of the catalogue.
+ * Space of VLUNs and snapshots, from the images' own counters. An image read through one VLUN or snapshot
+ * alone is exclusive to it. Who reads what is found out once per state of the catalogue.
  */
 import type { Catalogue } from './catalogue.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';

@@ -1,7 +1,8 @@
 /**
- * A VLUN's blocks as SCSI sees them. Every command holds the family's range lock over the pool blocks it touches:
- * shared while it reads, exclusive while it changes (P3–P5, P7, P8), released on every path. Whole pool blocks are
- * stored as they come; a part of one is merged (merge.ts). Zeroes are holes, and take no space.
+ * A VLUN's blocks as SCSI sees them. Every command holds the family's range lock over the pool blocks it
+ * touches: shared while it reads, exclusive while it changes (P3–P5, P7, P8), released on every path. Whole
+ * pool blocks are stored as they come; a part of one is merged (merge.ts). Zeroes are holes, and take no
+ * space.
  *
  * A read of what is at hand, over blocks nobody changes, completes at once without registering anywhere.
  */
@@ -137,7 +138,9 @@ export class VlunDevice implements BlockDevice {
     return allocationOf(this.#options, this.#node, { range, runsMax });
   }
 
-  /** Deallocates what lies past this size, as the first step of a shrink; nothing new may be running there. */
+  /**
+   * Deallocates what lies past this size, as the first step of a shrink; nothing new may be running there.
+   */
   async cutOff(bytes: { readonly from: number; readonly to: number }): Promise<void> {
     const { blockBytes } = this.#geometry;
     const range = {

@@ -1,4 +1,6 @@
-/** Which medium a `--pool` names: a directory of files, or `memory:` for a pool that is gone with the process. */
+/**
+ * Which medium a `--pool` names: a directory of files, or `memory:` for a pool that is gone with the process.
+ */
 import { OperatorError } from '../lun/errors.ts';
 import { createFilePool, openFileMedium } from '../snapshot/medium/file.ts';
 import { type Medium, POOL_BLOCK_BYTES } from '../snapshot/medium/medium.ts';

@@ -1,4 +1,6 @@
-/** CHAP secrets come from a file or standard input, never from arguments, where every user could read them. */
+/**
+ * CHAP secrets come from a file or standard input, never from arguments, where every user could read them.
+ */
 import { readFileSync } from 'node:fs';
 import { OperatorError } from '../../lun/errors.ts';
 

@@ -144,7 +144,9 @@ export class Hub implements ConnectionHost {
     }
   }
 
-  /** Sends an Asynchronous Message with this sense to every session of a target (RFC 7143 §11.9.1, event 0). */
+  /**
+   * Sends an Asynchronous Message with this sense to every session of a target (RFC 7143 §11.9.1, event 0).
+   */
   announce(targetName: string, message: { readonly sense: Uint8Array; readonly lun: Uint8Array }): void {
     for (const { connection } of this.sessionsOf(targetName)) {
       connection.feed({ type: 'asyncMessage', sense: message.sense, lun: message.lun });

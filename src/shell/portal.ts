@@ -1,4 +1,7 @@
-/** One listening address. It opens when everything behind it is ready, and refuses more connections than its limit. */
+/**
+ * One listening address. It opens when everything behind it is ready, and refuses more connections than its
+ * limit.
+ */
 import { createServer, type Server, type Socket } from 'node:net';
 import { OperatorError } from '../../lun/errors.ts';
 

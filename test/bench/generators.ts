@@ -1,4 +1,6 @@
-/** The load generators as the measuring process sees them: started once, ordered together, ended by their ids. */
+/**
+ * The load generators as the measuring process sees them: started once, ordered together, ended by their ids.
+ */
 import assert from 'node:assert';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

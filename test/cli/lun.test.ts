@@ -1,4 +1,5 @@
-// LUNs through the real program and a real server: what the command line's contract says is printed and refused.
+// LUNs through the real program and a real server: what the command line's contract says is printed and
+// refused.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Server, startServer } from '../support/server.ts';
 

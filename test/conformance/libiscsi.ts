@@ -138,7 +138,10 @@ async function main(): Promise<number> {
   return await sumUp(results, tests, options.peer === 'snaplun');
 }
 
-/** The last line; against another peer than ours nothing is expected, so every failure is only a fact about it. */
+/**
+ * The last line; against another peer than ours nothing is expected, so every failure is only a fact about
+ * it.
+ */
 async function sumUp(results: Results, tests: readonly string[], guarded: boolean): Promise<number> {
   const { passed, failed, skipped } = tally(results);
   const lost = guarded ? regressions(results, await readExpected(), tests) : [];

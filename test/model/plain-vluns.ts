@@ -1,6 +1,6 @@
 /**
- * The rules of SYSTEM §3 in the plainest form: every VLUN has an array of bytes and, per sector of 512 bytes, a flag
- * whether that sector is its own. No tables, no layers, no journal: the oracle of the model tests.
+ * The rules of SYSTEM §3 in the plainest form: every VLUN has an array of bytes and, per sector of 512 bytes,
+ * a flag whether that sector is its own. No tables, no layers, no journal: the oracle of the model tests.
  */
 import assert from 'node:assert';
 

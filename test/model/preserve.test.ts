@@ -1,6 +1,6 @@
 /**
- * Shows that preserve follows SYSTEM §3 rule by rule: P3, P4, P5, P7 and P11 in every combination of entries that are
- * absent, whole or in part, with and without frozen images in between, compared with plain arrays.
+ * Shows that preserve follows SYSTEM §3 rule by rule: P3, P4, P5, P7 and P11 in every combination of entries
+ * that are absent, whole or in part, with and without frozen images in between, compared with plain arrays.
  */
 import { describe, expect, test } from 'vitest';
 import type { BlockDevice } from '../../lun/block-device.ts';
@@ -107,7 +107,10 @@ const CHANGES: Record<string, Change> = {
   'compare and write part': (pair, name, at) => pair.compareAndWrite(name, range(at + 2, 3)),
 };
 
-/** Every combination of entries in three VLUNs, each on a pool block of its own with one to spare on either side. */
+/**
+ * Every combination of entries in three VLUNs, each on a pool block of its own with one to spare on either
+ * side.
+ */
 const COMBINATIONS = Object.keys(ENTRIES).flatMap((inV1) =>
   Object.keys(ENTRIES).flatMap((inV2) =>
     ['absent', 'whole', 'part elsewhere', 'hole'].map((inV3) => ({ V1: inV1, V2: inV2, V3: inV3 })),

@@ -1,4 +1,5 @@
-// Rollback (P14): a VLUN reads what it read at the snapshot, trackers follow, sessions hear of it, space comes back.
+// Rollback (P14): a VLUN reads what it read at the snapshot, trackers follow, sessions hear of it, space
+// comes back.
 import { expect, test } from 'vitest';
 import { checkPool } from '../../snapshot/check.ts';
 import { openMemoryMedium } from '../../snapshot/medium/memory.ts';

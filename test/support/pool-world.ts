@@ -1,6 +1,6 @@
 /**
- * A pool for tests: over a medium in memory, with time and turns in the test's hands. `defer` is a turn of the real
- * loop; timers run only when the test advances the clock.
+ * A pool for tests: over a medium in memory, with time and turns in the test's hands. `defer` is a turn of
+ * the real loop; timers run only when the test advances the clock.
  */
 import xxhash from '@node-rs/xxhash';
 import type { BlockDevice } from '../../lun/block-device.ts';

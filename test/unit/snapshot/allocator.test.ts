@@ -1,4 +1,7 @@
-/** The allocator agrees with plain sets of places under any order of calls, checkpoints, failures and restarts. */
+/**
+ * The allocator agrees with plain sets of places under any order of calls, checkpoints, failures and
+ * restarts.
+ */
 import { expect, test } from 'vitest';
 import { Allocator, type Run } from '../../../snapshot/allocator.ts';
 import type { StructureCheckpoint } from '../../../snapshot/copy-on-change.ts';

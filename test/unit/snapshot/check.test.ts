@@ -1,6 +1,6 @@
 /**
- * Shows that the check finds nothing in a sound pool and names the broken invariant in every other. The pools are written
- * byte by byte from FORMAT.md; each case breaks one thing.
+ * Shows that the check finds nothing in a sound pool and names the broken invariant in every other. The pools
+ * are written byte by byte from FORMAT.md; each case breaks one thing.
  */
 import { expect, test } from 'vitest';
 import { type CheckReport, checkPool } from '../../../snapshot/check.ts';
@@ -72,7 +72,10 @@ const KEYS = {
   counts: key('B', [0, 4]),
 };
 
-/** A VLUN with a snapshot: blocks 0 and 9 stored in the snapshot's image, 0 again and a hole at 9 in the live one. */
+/**
+ * A VLUN with a snapshot: blocks 0 and 9 stored in the snapshot's image, 0 again and a hole at 9 in the live
+ * one.
+ */
 function soundPool(): StoredPool {
   const pool = new StoredPool(1000);
   pool.put(KEYS.state, json(STATE));

@@ -1,4 +1,7 @@
-/** Whatever is cut, flipped, stale or left over in a journal, what is read of it is a prefix of what was written. */
+/**
+ * Whatever is cut, flipped, stale or left over in a journal, what is read of it is a prefix of what was
+ * written.
+ */
 import { expect, test } from 'vitest';
 import {
   type JournalPosition,

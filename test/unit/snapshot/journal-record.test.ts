@@ -1,4 +1,6 @@
-/** Every kind of record is, byte for byte, the one written by hand from FORMAT.md, and is read back from it. */
+/**
+ * Every kind of record is, byte for byte, the one written by hand from FORMAT.md, and is read back from it.
+ */
 import { expect, test } from 'vitest';
 import {
   type Extent,

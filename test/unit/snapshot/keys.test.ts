@@ -1,4 +1,7 @@
-/** Keys are the bytes written by hand, their bytewise order is that of their numbers, and they give the numbers back. */
+/**
+ * Keys are the bytes written by hand, their bytewise order is that of their numbers, and they give the
+ * numbers back.
+ */
 import { expect, test } from 'vitest';
 import {
   allocatorKey,

@@ -1,4 +1,7 @@
-/** The range lock agrees with a list that is searched anew each time: who is granted, when, and who waits (P8). */
+/**
+ * The range lock agrees with a list that is searched anew each time: who is granted, when, and who waits
+ * (P8).
+ */
 import { expect, test } from 'vitest';
 import { type LockRange, RangeLock, type Ticket } from '../../../snapshot/range-lock.ts';
 import { type Random, seededRandom } from '../../support/random.ts';

@@ -1,4 +1,7 @@
-/** A function waits exactly for the commands that ran when it was handed over, in the plainest possible reckoning. */
+/**
+ * A function waits exactly for the commands that ran when it was handed over, in the plainest possible
+ * reckoning.
+ */
 import { expect, test } from 'vitest';
 import { ReaderEpochs } from '../../../snapshot/reader-epochs.ts';
 import { seededRandom } from '../../support/random.ts';

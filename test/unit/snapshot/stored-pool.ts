@@ -1,6 +1,6 @@
 /**
- * Writes the stored form of a pool by hand, from FORMAT.md: what the tests of the check open. It shares nothing with the
- * engine's own encoders, nor with the check's decoders.
+ * Writes the stored form of a pool by hand, from FORMAT.md: what the tests of the check open. It shares
+ * nothing with the engine's own encoders, nor with the check's decoders.
  */
 
 import type { Medium } from '../../../snapshot/medium/medium.ts';

@@ -1,4 +1,7 @@
-/** A summary chunk agrees with a plain set while it grows into a bitmap and shrinks back, and is stored as said. */
+/**
+ * A summary chunk agrees with a plain set while it grows into a bitmap and shrinks back, and is stored as
+ * said.
+ */
 import { expect, test } from 'vitest';
 import { CHUNK_PAGES, SummaryChunk } from '../../../snapshot/summary.ts';
 import { plainChecksum } from '../../support/plain-checksum.ts';

@@ -1,4 +1,7 @@
-/** The redirect tables agree with a plain map of maps under any order of changes, checkpoints, failures and crashes. */
+/**
+ * The redirect tables agree with a plain map of maps under any order of changes, checkpoints, failures and
+ * crashes.
+ */
 import { expect, test } from 'vitest';
 import type { StructureCheckpoint } from '../../../snapshot/copy-on-change.ts';
 import { PAGE_RESIDENT_BYTES, type TablePage } from '../../../snapshot/table-page.ts';
