@@ -30,7 +30,8 @@ export async function allocationOf(
       block = end;
       continue;
     }
-    const content = await from.resolver.page(view, page);
+    const found = from.resolver.page(view, page);
+    const content = found instanceof Promise ? await found : found;
     const end = Math.min(lastBlock + 1, (page + 1) * PAGE_BLOCKS);
     for (; block < end; block += 1) {
       const place = content?.places[block % PAGE_BLOCKS] ?? 0;

@@ -8,6 +8,7 @@
  *                patched contents stand as further patches of the same record (P11)
  *   patch-hole   the same for zeroes
  *   reclaim      a page of a dropped image: its blocks are given back
+ *   merge, sweep a page of a hidden image (apply-merge.ts)
  *
  * A hole is stored only where something below may have data, for this VLUN or for one that tracks it;
  * elsewhere the entry is removed.
@@ -17,6 +18,8 @@
 import assert from 'node:assert';
 import type { MaybePromise } from '../lun/units.ts';
 import type { Allocator } from './allocator.ts';
+import { HiddenImages } from './apply-merge.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { FreedPlaces } from './free.ts';
 import type { Extent } from './journal-record.ts';
 import type { Resolver } from './resolve.ts';
@@ -25,6 +28,7 @@ import type { TableStore } from './table-store.ts';
 import type { Views, VlunNode } from './views.ts';
 
 export interface ApplierOptions {
+  readonly catalogue: Catalogue;
   readonly tables: TableStore;
   readonly allocator: Allocator;
   readonly views: Views;
@@ -35,6 +39,7 @@ export interface ApplierOptions {
 const NOTHING = { place: ABSENT, sum: 0 } as const;
 
 export class Applier {
+  readonly hidden: HiddenImages;
   readonly #tables: TableStore;
   readonly #allocator: Allocator;
   readonly #views: Views;
@@ -49,6 +54,8 @@ export class Applier {
     this.#views = options.views;
     this.#resolver = options.resolver;
     this.#freed = options.freed;
+    const { catalogue, tables } = options;
+    this.hidden = new HiddenImages({ catalogue, tables, free: (place) => this.#free(place) });
   }
 
   /** Pages that are not resident are loaded; those of a batch that had to wait are pinned into `pins`. */
@@ -79,8 +86,10 @@ export class Applier {
     this.#sequence = sequence;
     let sumAt = 0;
     for (const extent of extents) {
-      if (extent.kind === 'reclaim') {
-        this.#reclaim(extent);
+      if (ofImage(extent)) {
+        this.#resolver.touching(extent.block);
+        if (extent.kind === 'reclaim') this.#reclaim(extent);
+        else this.hidden.apply(extent);
         continue;
       }
       const node = this.#views.node(extent.vlun);
@@ -175,7 +184,6 @@ export class Applier {
     if (!this.#tables.hasEntries(image, page)) return;
     const resident = this.#tables.resident(image, page);
     assert(resident, 'a page that is given back was made resident');
-    this.#resolver.touching(page);
     for (const place of resident.places) this.#free(place);
     this.#tables.dropPage(image, page);
   }
@@ -233,6 +241,10 @@ export class Applier {
       if (this.#tables.hasEntries(extent.vlun, extent.block)) visit(extent.vlun, extent.block);
       return;
     }
+    if (ofImage(extent)) {
+      this.hidden.everyPage(extent, visit);
+      return;
+    }
     const node = this.#views.node(extent.vlun);
     assert(node, `VLUN ${extent.vlun} exists`);
     const last = Math.floor((extent.block + extent.blocks - 1) / PAGE_BLOCKS);
@@ -243,4 +255,9 @@ export class Applier {
       }
     }
   }
+}
+
+/** Work of the background on a page of an image, not on blocks of a VLUN. */
+function ofImage({ kind }: Extent): boolean {
+  return kind === 'reclaim' || kind === 'merge' || kind === 'sweep';
 }

@@ -15,6 +15,7 @@ export interface CheckedVlun {
 export interface CheckedImage {
   readonly id: number;
   readonly base?: number;
+  readonly baseEnd?: number;
   readonly via?: { readonly image: number; readonly until?: number };
   readonly frozen: boolean;
   readonly dropped?: boolean;
@@ -85,6 +86,23 @@ export class CheckedCatalogue {
     for (const one of this.vluns.values()) {
       if (one.tracks === above && !found.includes(one)) found.push(one);
     }
+  }
+
+  /** The images not dropped that have this one as their base. */
+  standingOn(base: number): CheckedImage[] {
+    return [...this.images.values()].filter((image) => image.base === base && image.dropped !== true);
+  }
+
+  /** Is the image read or written by itself, or followed; or, where asked, the end of a following? */
+  isMentioned(image: number, asEnd: boolean): boolean {
+    for (const snapshot of this.snapshots.values()) if (snapshot.image === image) return true;
+    for (const { live, tracksUntil } of this.vluns.values()) {
+      if (live === image || (asEnd && tracksUntil === image)) return true;
+    }
+    for (const { via, dropped } of this.images.values()) {
+      if (dropped !== true && (via?.image === image || (asEnd && via?.until === image))) return true;
+    }
+    return false;
   }
 
   /** The images that some VLUN or snapshot reads. Every image mentioned must exist and nothing go in a circle. */

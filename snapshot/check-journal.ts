@@ -15,7 +15,7 @@ const HEADER_BYTES = 32;
 const EXTENT_BYTES = 32;
 const ALIGNMENT = 8;
 
-const EXTENT_NAMES = ['', 'write', 'patch', 'hole', 'patch-hole', 'reclaim'] as const;
+const EXTENT_NAMES = ['', 'write', 'patch', 'hole', 'patch-hole', 'reclaim', 'merge', 'sweep'] as const;
 type ExtentName = Exclude<(typeof EXTENT_NAMES)[number], ''>;
 
 export interface CheckedExtent {
@@ -181,7 +181,12 @@ export async function readChain(
 
 /** Every whole record in a segment, those behind damage included. */
 function* recordsIn(bytes: Uint8Array, checksum: Checksum): Generator<CheckedRecord> {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let offset = 0; offset + HEADER_BYTES <= bytes.byteLength; ) {
+    if (words.getUint32(offset, true) !== MAGIC) {
+      offset += ALIGNMENT;
+      continue;
+    }
     const record = readRecord(bytes, offset, checksum);
     if (typeof record !== 'string') yield record;
     offset += typeof record === 'string' ? ALIGNMENT : record.bytes;

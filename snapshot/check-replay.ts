@@ -42,6 +42,8 @@ export class Replay {
     if (record.body.kind !== 'write') return;
     for (const extent of record.body.extents) {
       if (extent.kind === 'reclaim') await this.#reclaim(extent);
+      else if (extent.kind === 'merge') await this.#merge(extent);
+      else if (extent.kind === 'sweep') await this.#sweep(extent);
       else await this.#write(extent);
     }
   }
@@ -92,6 +94,49 @@ export class Replay {
     const found = await this.#page(image, page);
     for (const place of found.places) if (place > HOLE_PLACE) this.#places.delete(place);
     found.places.fill(0);
+  }
+
+  /** A page of a hidden image goes into its only child, which keeps its own entries. */
+  async #merge({ vlun: image, block: page, place: into }: CheckedExtent): Promise<void> {
+    const children = this.#catalogue.standingOn(image);
+    const [child] = children;
+    if (child?.id !== into || children.length > 1 || this.#catalogue.isMentioned(image, true)) {
+      const what = `${this.#what} merges image ${image} into ${into}, which is not all that needs it`;
+      this.#source.findings.add('I14', what);
+      return;
+    }
+    const from = await this.#page(image, page);
+    const to = await this.#page(into, page);
+    const end = (child.baseEnd ?? Number.POSITIVE_INFINITY) - page * BLOCKS_PER_PAGE;
+    for (const [at, place] of from.places.entries()) {
+      if (place === 0) continue;
+      if (at >= end || to.places[at] !== 0) {
+        this.#places.delete(place);
+        continue;
+      }
+      to.places[at] = place;
+      to.sums[at] = from.sums[at] as number;
+    }
+    from.places.fill(0);
+  }
+
+  /** A page of a hidden image loses the entries that every image over it overrides. */
+  async #sweep({ vlun: image, block: page }: CheckedExtent): Promise<void> {
+    const children = this.#catalogue.standingOn(image);
+    if (children.length === 0 || this.#catalogue.isMentioned(image, false)) {
+      this.#source.findings.add('I14', `${this.#what} sweeps image ${image}, which is read by itself`);
+      return;
+    }
+    const from = await this.#page(image, page);
+    const over: Array<{ readonly found: CheckedPage; readonly end: number }> = [];
+    for (const { id, baseEnd = Number.POSITIVE_INFINITY } of children) {
+      over.push({ found: await this.#page(id, page), end: baseEnd - page * BLOCKS_PER_PAGE });
+    }
+    for (const [at, place] of from.places.entries()) {
+      if (place === 0 || !over.every(({ found, end }) => at >= end || found.places[at] !== 0)) continue;
+      this.#places.delete(place);
+      from.places[at] = 0;
+    }
   }
 
   #take(place: number): void {

@@ -40,8 +40,18 @@ export const RECORD_KINDS = { write: 1, structure: 2, mark: 3, segment: 4, check
  * `write`, `hole`: whole blocks changed through that VLUN; trackers below lose their entries (SYSTEM.md P5).
  * `patch`, `patch-hole`: a block merged for a partial write; trackers keep theirs (P11).
  * `reclaim`: page `block` of the dropped image `vlun` was released; no blocks, no place.
+ * `merge`: page `block` of the hidden image `vlun` went into its only child, image `place`; no blocks.
+ * `sweep`: page `block` of the hidden image `vlun` lost what all its children override; no blocks, no place.
  */
-export const EXTENT_KINDS = { write: 1, patch: 2, hole: 3, 'patch-hole': 4, reclaim: 5 } as const;
+export const EXTENT_KINDS = {
+  write: 1,
+  patch: 2,
+  hole: 3,
+  'patch-hole': 4,
+  reclaim: 5,
+  merge: 6,
+  sweep: 7,
+} as const;
 export type ExtentKind = keyof typeof EXTENT_KINDS;
 
 export interface Extent {

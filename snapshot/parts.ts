@@ -53,7 +53,7 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     discardBlocksMin: options.discardBlocksMin,
     onDiscardFailed: (cause) => environment.onFact({ type: 'background-failed', what: 'discard', cause }),
   });
-  const applier = new Applier({ tables, allocator, views, resolver, freed });
+  const applier = new Applier({ catalogue, tables, allocator, views, resolver, freed });
   return {
     ...ground,
     pool: state.pool,
@@ -70,7 +70,12 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
 
 /** What a STRUCTURE record means, for the running pool and for recovery alike. */
 export function applyStructure(parts: PoolParts, change: CatalogueChange): void {
+  const relinked = (change.images ?? []).some(([id, image]) => {
+    const before = parts.catalogue.images.get(id);
+    return before !== undefined && image !== null && before.base !== image.base;
+  });
   parts.catalogue.apply(change);
   parts.views.update(change);
+  if (relinked) parts.views.relink();
   for (const [id, image] of change.images ?? []) if (image === null) parts.tables.dropImage(id);
 }

@@ -40,9 +40,9 @@ export interface PoolOptions {
   readonly recordBytes: number;
   /** Freed runs at least this long are discarded on the medium; shorter ones are only reused. */
   readonly discardBlocksMin: number;
-  /** Pages of a dropped image given back in one step of the background. */
+  /** Pages given back, merged or swept in one step of the background, at most. */
   readonly reclaimPagesPerStep: number;
-  /** Pause between two steps of the background. */
+  /** Pause between two steps of the background while commands come in. */
   readonly reclaimPauseMs: number;
 }
 
@@ -58,7 +58,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   batchBytes: 8 * MiB,
   recordBytes: 4 * MiB,
   discardBlocksMin: 16,
-  reclaimPagesPerStep: 64,
+  reclaimPagesPerStep: 1024,
   reclaimPauseMs: 10,
 };
 

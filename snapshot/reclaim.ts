@@ -1,50 +1,83 @@
 /**
- * Giving back the space of dropped images, in the background: page after page through the pipeline, a bounded number at
- * a time with a pause in between, so that it goes on after a restart where it was. When an image has no pages
- * left, a record takes it out of the catalogue.
+ * What goes on in the background with images that nobody needs by themselves any more: dropped ones are given back, hidden
+ * ones merged or swept (image-relations.ts). Page after page through the pipeline, in steps of a bounded length, so that
+ * it goes on after a restart where it was; when an image has no pages left, a record takes it out of the catalogue.
+ *
+ * A step takes as many pages as fit into a few milliseconds. While commands come in as well there is a pause
+ * between steps; and steps wait while more pages have changed than two checkpoints are to hold.
  */
+import type { HiddenImages } from './apply-merge.ts';
 import type { Piece } from './batch.ts';
-import type { Catalogue, ImageObject } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { Committer } from './committer.ts';
+import { type HiddenImage, ImageRelations, mergedChild } from './image-relations.ts';
 import type { StructureWriter } from './structure-writer.ts';
+import { Sweeps } from './sweeps.ts';
 import type { TableStore } from './table-store.ts';
 
 export interface ReclaimerOptions {
   readonly catalogue: Catalogue;
   readonly tables: TableStore;
+  readonly hidden: HiddenImages;
   readonly committer: Committer;
   readonly structure: StructureWriter;
   readonly pagesPerStep: number;
   readonly pauseMs: number;
+  readonly dirtyPagesMax: number;
+  readonly nowMs: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
+  /** Begins a checkpoint where one is due. */
+  readonly considerCheckpoint: () => void;
   readonly onFailed: (cause: unknown) => void;
 }
 
-/** After a step that failed, the next waits this many pauses. */
+/** An image on which a step failed is left alone for this many pauses. */
 const FAILED_PAUSES = 100;
+/** A step that takes longer is followed by a smaller one. */
+const STEP_MS = 2;
+/** Records of a step and the flushes around it; more than these were commands. */
+const OWN_RECORDS_MAX = 3;
+
+type Task =
+  | { readonly kind: 'reclaim'; readonly image: number }
+  | { readonly kind: 'merge' | 'sweep'; readonly image: number; readonly hidden: HiddenImage };
 
 export class Reclaimer {
   readonly #options: ReclaimerOptions;
+  readonly #sweeps: Sweeps;
+  /** Images on which a step failed. */
+  readonly #failing = new Set<number>();
+  #pages: number;
+  #sequence = 0;
   #cancel: (() => void) | undefined;
   #running = false;
   #stopped = false;
 
   constructor(options: ReclaimerOptions) {
     this.#options = options;
+    this.#sweeps = new Sweeps(options.tables);
+    this.#pages = options.pagesPerStep;
   }
 
   /** Data blocks that dropped images still hold. */
   get heldBlocks(): number {
     let blocks = 0;
-    for (const { id } of this.#dropped()) blocks += this.#options.tables.imageStats(id).data;
+    for (const { id, dropped } of this.#options.catalogue.images.values()) {
+      if (dropped === true) blocks += this.#options.tables.imageStats(id).data;
+    }
     return blocks;
   }
 
   /** There may be something to do. */
   wake(): void {
     if (this.#stopped || this.#running || this.#cancel !== undefined) return;
-    if (this.#dropped().next().done === true) return;
-    this.#schedule(this.#options.pauseMs);
+    const { pauseMs, committer } = this.#options;
+    if (this.#next() === undefined) {
+      if (this.#failing.size > 0) this.#schedule(pauseMs * FAILED_PAUSES, () => this.#failing.clear());
+      return;
+    }
+    const commands = committer.sequence - this.#sequence > OWN_RECORDS_MAX;
+    this.#schedule(commands ? pauseMs : 0, () => undefined);
   }
 
   stop(): void {
@@ -53,55 +86,113 @@ export class Reclaimer {
     this.#cancel = undefined;
   }
 
-  #schedule(ms: number): void {
+  #schedule(ms: number, before: () => void): void {
     this.#cancel = this.#options.after(ms, () => {
       this.#cancel = undefined;
-      this.#running = true;
-      this.#step().then(
-        () => this.#stepped(),
-        (cause: unknown) => this.#failed(cause),
-      );
+      before();
+      this.#begin();
     });
   }
 
-  #stepped(): void {
+  #begin(): void {
+    const { tables, dirtyPagesMax, pauseMs, considerCheckpoint } = this.#options;
+    const task = this.#next();
+    if (task === undefined) {
+      this.wake();
+      return;
+    }
+    if (tables.dirtyPages > 2 * dirtyPagesMax) {
+      considerCheckpoint();
+      this.#schedule(pauseMs, () => undefined);
+      return;
+    }
+    this.#running = true;
+    this.#timed(task).then(
+      () => this.#ended(),
+      (cause: unknown) => this.#failed(task, cause),
+    );
+  }
+
+  #ended(): void {
     this.#running = false;
+    this.#sequence = this.#options.committer.sequence;
     this.wake();
   }
 
-  #failed(cause: unknown): void {
-    this.#running = false;
-    if (this.#stopped) return;
-    this.#options.onFailed(cause);
-    this.#schedule(this.#options.pauseMs * FAILED_PAUSES);
+  #failed(task: Task, cause: unknown): void {
+    if (!this.#stopped) this.#options.onFailed(cause);
+    this.#failing.add(task.image);
+    this.#ended();
   }
 
-  async #step(): Promise<void> {
-    const image = this.#dropped().next().value as ImageObject | undefined;
-    if (image === undefined) return;
-    const pages = this.#options.tables.pagesOf(image.id, 0, this.#options.pagesPerStep);
-    if (pages.length > 0) await this.#giveBack(image.id, pages);
-    else await this.#options.structure.change((draft) => draft.removeImage(image.id));
+  #next(): Task | undefined {
+    const { catalogue, hidden } = this.#options;
+    for (const { id, dropped } of catalogue.images.values()) {
+      if (dropped === true && !this.#failing.has(id)) return { kind: 'reclaim', image: id };
+    }
+    const { relations } = hidden;
+    const merge = relations.nextMerge(this.#failing);
+    if (merge !== undefined) return { kind: 'merge', image: merge.image.id, hidden: merge };
+    const sweep = this.#sweeps.next(relations.sweeps, this.#failing);
+    return sweep === undefined ? undefined : { kind: 'sweep', image: sweep.image.id, hidden: sweep };
   }
 
-  #giveBack(image: number, pages: readonly number[]): Promise<void> {
+  async #timed(task: Task): Promise<void> {
+    const { nowMs, pagesPerStep } = this.#options;
+    const startedMs = nowMs();
+    await this.#step(task);
+    if (nowMs() - startedMs > STEP_MS) this.#pages = Math.max(1, Math.floor(this.#pages / 2));
+    else this.#pages = Math.min(pagesPerStep, this.#pages * 2);
+  }
+
+  async #step(task: Task): Promise<void> {
+    const { tables, structure } = this.#options;
+    if (task.kind === 'sweep') {
+      const pages = this.#sweeps.pages(task.hidden, this.#pages);
+      if (pages.length > 0) await this.#change(task, pages);
+      return;
+    }
+    const pages = tables.pagesOf(task.image, 0, this.#pages);
+    if (pages.length > 0) await this.#change(task, pages);
+    else if (task.kind === 'merge') await this.#finishMerge(task.hidden);
+    else await structure.change((draft) => draft.removeImage(task.image));
+  }
+
+  /** The image is empty: it goes, and its child takes its place. Unless a verb came first. */
+  async #finishMerge(merge: HiddenImage): Promise<void> {
+    const { structure, tables } = this.#options;
+    const { id } = merge.image;
+    await structure.change((draft) => {
+      const now = new ImageRelations(draft).merges.get(id);
+      if (now === undefined || tables.pagesOf(id, 0, 1).length > 0) return;
+      draft.putImage(mergedChild(now));
+      draft.removeImage(id);
+    });
+  }
+
+  #change(task: Task, pages: readonly number[]): Promise<void> {
+    const { hidden, committer } = this.#options;
+    const place = task.kind === 'merge' ? (task.hidden.children[0]?.id ?? 0) : 0;
     const pieces = pages.map(
-      (page): Piece => ({ kind: 'reclaim', vlun: image, block: page, blocks: 0, place: 0, bytes: undefined }),
+      (page): Piece => ({
+        kind: task.kind,
+        vlun: task.image,
+        block: page,
+        blocks: 0,
+        place,
+        bytes: undefined,
+      }),
     );
     return new Promise((resolve, reject) => {
-      this.#options.committer.submit({
+      committer.submit({
         node: undefined,
         pieces,
+        stands: (piece) => hidden.stands(piece),
         dataBytes: 0,
         atomic: false,
         retried: false,
         done: (error) => (error === undefined ? resolve() : reject(error)),
       });
     });
-  }
-
-  *#dropped(): Generator<ImageObject, undefined> {
-    for (const image of this.#options.catalogue.images.values()) if (image.dropped === true) yield image;
-    return undefined;
   }
 }

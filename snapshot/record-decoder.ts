@@ -21,6 +21,8 @@ const EXTENT_KIND_NAMES: ReadonlyArray<ExtentKind | undefined> = [
   'hole',
   'patch-hole',
   'reclaim',
+  'merge',
+  'sweep',
 ];
 
 /** A record that proved itself, before its predecessor was compared. */

@@ -89,7 +89,11 @@ export class Resolver {
       if (only >= 0 || ends !== undefined) return this.#build(view, page);
       only = image;
     }
-    return only < 0 ? undefined : this.#tables.page(only, page);
+    if (only < 0) return undefined;
+    const found = this.#tables.page(only, page);
+    if (!(found instanceof Promise)) return found;
+    // The page may have gone into another image by the time it is there; so it is built like any other.
+    return this.#buildLater(view, { page, pages: found.then((one) => (one === undefined ? [] : [one])) });
   }
 
   #build(view: View, page: number): MaybePromise<PageContent | undefined> {

@@ -93,10 +93,14 @@ export class PoolService {
     this.reclaimer = new Reclaimer({
       catalogue: parts.catalogue,
       tables,
+      hidden: parts.applier.hidden,
       committer,
       structure: this.structure,
       pagesPerStep: options.reclaimPagesPerStep,
       pauseMs: options.reclaimPauseMs,
+      dirtyPagesMax: options.checkpointDirtyPages,
+      nowMs,
+      considerCheckpoint: () => this.checkpointer.consider(),
       after: (ms, run) => environment.after(ms, run),
       onFailed: (cause) =>
         environment.onFact({ type: 'background-failed', what: 'giving back space', cause }),

@@ -82,7 +82,7 @@ export class VlunNode implements View {
   }
 }
 
-/** A snapshot as it is read; its layers never change. */
+/** A snapshot as it is read; its layers change only where an image is merged into another. */
 export class SnapshotView implements View {
   readonly snapshot: SnapshotObject;
   readonly resolved = new Map<number, ResolvedPage>();
@@ -100,6 +100,10 @@ export class SnapshotView implements View {
   get layers(): Layers {
     this.#layers ??= layersOfImage(this.#source, this.snapshot.image);
     return this.#layers;
+  }
+
+  layersChanged(): void {
+    this.#layers = undefined;
   }
 
   get sizeBytes(): number {
@@ -150,6 +154,12 @@ export class Views {
   /** Takes all VLUNs of the catalogue as they are; for an opening. */
   load(): void {
     this.update({ vluns: [...this.#catalogue.vluns].map(([id, vlun]) => [id, vlun]) });
+  }
+
+  /** Images stand over others than before; what is read through them is the same. */
+  relink(): void {
+    for (const node of this.#nodes.values()) node.layersChanged();
+    for (const view of this.#snapshots.values()) view.layersChanged();
   }
 
   /** Follows a change that the catalogue has taken already. */
