@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { AllocationRun, BlockDevice, WriteOptions } from './block-device.ts';
+import { firstDifference } from './bytes.ts';
 import { StoreError, type StoreErrorCode } from './errors.ts';
 import type { LogicalUnit, UnitFact, UnitIdentity, UnitState } from './logical-unit.ts';
 import type { BlockRange, Blocks, Geometry, Lba, LogicalBlockBytes, MaybePromise } from './units.ts';
@@ -75,8 +76,8 @@ export class MemoryDevice implements BlockDevice {
     this.#failIfAsked();
     const present = new Uint8Array(expected.byteLength);
     this.read(range, present);
-    const differs = present.findIndex((byte, offset) => byte !== expected[offset]);
-    if (differs >= 0) return differs;
+    const differs = firstDifference(present, expected);
+    if (differs !== undefined) return differs;
     this.write(range, replacement, options);
     return undefined;
   }

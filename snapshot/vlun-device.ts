@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert';
 import type { AllocationRun, BlockDevice, WriteOptions } from '../lun/block-device.ts';
+import { firstDifference } from '../lun/bytes.ts';
 import { StoreError } from '../lun/errors.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
 import { AlignedWrite } from './aligned-write.ts';
@@ -120,8 +121,8 @@ export class VlunDevice implements BlockDevice {
     return this.#changing([rangeOf(span)], options, async () => {
       const present = new Uint8Array(span.bytes);
       await readSpan(this.#options.reader, this.#node, span, present);
-      const different = present.findIndex((byte, at) => byte !== expected[at]);
-      if (different >= 0) return different;
+      const different = firstDifference(present, expected);
+      if (different !== undefined) return different;
       await this.#submit(await this.#pieces(span, replacement), true);
       return undefined;
     });

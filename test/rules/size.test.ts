@@ -9,6 +9,10 @@ const LINE_CHARACTERS_MAX = 110;
 
 const lineCount = (text: string): number => text.trimEnd().split('\n').length;
 
+/** A message or a test's name stays in one piece, so that it can be searched for. */
+const withoutQuotes = (line: string): string =>
+  line.length > LINE_CHARACTERS_MAX ? line.replace(/(['"`])(?:\\.|(?!\1).)*\1/g, '') : line;
+
 const isCallOf = (node: typescript.Node, names: RegExp): boolean =>
   typescript.isCallExpression(node) && names.test(node.expression.getText());
 
@@ -68,11 +72,13 @@ describe('Size of the sources', () => {
     expect(longFunctions(body(FUNCTION_LINES_MAX + 1))).toEqual(['sample.ts:1: 61 lines']);
   });
 
-  test(`no line is longer than ${LINE_CHARACTERS_MAX} characters`, () => {
+  test(`no line is longer than ${LINE_CHARACTERS_MAX} characters, but for the text it quotes`, () => {
     const long = typescriptSources.flatMap(({ path, text }) =>
       text
         .split('\n')
-        .flatMap((line, index) => (line.length > LINE_CHARACTERS_MAX ? [`${path}:${index + 1}`] : [])),
+        .flatMap((line, index) =>
+          withoutQuotes(line).length > LINE_CHARACTERS_MAX ? [`${path}:${index + 1}`] : [],
+        ),
     );
     expect(long).toEqual([]);
   });

@@ -110,9 +110,12 @@ async function orWrite(
   const transferBytes = blocks * server.device.geometry.blockBytes;
   const options = writeOptions(server, hasForceUnitAccess(task.cdb));
   const stored = target.allocate(transferBytes);
+  const combined = target.allocate(transferBytes);
   for (let attempt = 0; attempt < ORWRITE_ATTEMPTS_MAX; attempt += 1) {
     await server.device.read(range, stored);
-    const combined = stored.map((byte, at) => byte | (task.dataOut[at] as number));
+    for (let at = 0; at < transferBytes; at += 1) {
+      combined[at] = (stored[at] as number) | (task.dataOut[at] as number);
+    }
     const differsAt = await server.device.compareAndWrite(range, stored, combined, options);
     if (differsAt === undefined) return received(transferBytes);
   }

@@ -4,6 +4,7 @@
  * once it is stored.
  */
 import type { Layout } from 'node-iscsi-pdu/fields';
+import { isRepeated } from '../../../lun/bytes.ts';
 import type { MaybePromise } from '../../../lun/units.ts';
 import { type CommandRow, command, type Request } from '../command.ts';
 import { checkCondition, type Failure, invalidCdbField, type Outcome, received } from '../outcome.ts';
@@ -71,13 +72,6 @@ function compareWithMedium(
     expected.byteLength === 0 || isRepeated(expected, stored) ? result : { ...MISCOMPARE, transferBytes };
   const reading = server.device.read(blockRange(lba, blocks), stored);
   return reading instanceof Promise ? reading.then(judge) : judge();
-}
-
-function isRepeated(pattern: Uint8Array, whole: Uint8Array): boolean {
-  for (let at = 0; at < whole.byteLength; at += 1) {
-    if (whole[at] !== pattern[at % pattern.byteLength]) return false;
-  }
-  return true;
 }
 
 function writeAndVerify(request: Request, fields: TransferReader, lengthByte: number): MaybePromise<Outcome> {
