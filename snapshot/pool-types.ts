@@ -196,6 +196,27 @@ export interface RollbackRequest extends WithDocuments {
   readonly snapshot: string;
 }
 
+/** What `to` reads differently from `from`; each is VLUN@SNAPSHOT or VLUN. Without `from`: what is not zeroes. */
+export interface DiffRequest {
+  readonly from?: string;
+  readonly to: string;
+  /** Ranges before this are left out. A multiple of 4,096. */
+  readonly offsetBytes?: number;
+  /** At most so many ranges. */
+  readonly rangesMax?: number;
+}
+
+export interface ByteRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+export interface DiffAnswer {
+  readonly ranges: readonly ByteRange[];
+  /** There may be more from here on. */
+  readonly nextOffsetBytes?: number;
+}
+
 export interface PreserveRequest extends WithDocuments {
   /** The VLUN to follow. */
   readonly name: string;

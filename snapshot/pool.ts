@@ -9,6 +9,7 @@ import { type Draft, FIRST_COUNTERS, type SnapshotObject, type VlunObject } from
 import { clone } from './clone.ts';
 import { createVlun } from './create.ts';
 import { deleteSnapshot, deleteVlun } from './delete.ts';
+import { diffRanges } from './diff.ts';
 import { type Medium, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { openService } from './open.ts';
 import { snapshotInfo, snapshotsInOrder, vlunInfo } from './pool-info.ts';
@@ -23,7 +24,7 @@ import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
 import { Units } from './units.ts';
 import { UsageAccount } from './usage.ts';
-import type { VlunNode } from './views.ts';
+import type { View, VlunNode } from './views.ts';
 
 const POOL_NUMBER_BYTES = 16;
 
@@ -238,10 +239,16 @@ export class Pool {
 
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
   usageOf(name: string): Types.Usage {
-    const [vlun = '', snapshot] = name.split('@');
-    const { views } = this.#service.parts;
-    if (snapshot === undefined) return this.#usage.of(this.#node(this.#vlun(vlun).id));
-    return this.#usage.of(views.snapshot(this.#snapshot(vlun, snapshot).id));
+    return this.#usage.of(this.#view(name));
+  }
+
+  /** Found in the tables, without reading data. OperatorError not-found. */
+  diff(request: Types.DiffRequest): Promise<Types.DiffAnswer> {
+    const views = {
+      from: request.from === undefined ? undefined : this.#view(request.from),
+      to: this.#view(request.to),
+    };
+    return diffRanges(this.#service.parts, views, request);
   }
 
   /** Everything completed before this call survives power loss once it completes. */
@@ -321,6 +328,13 @@ export class Pool {
     const vlun = this.#service.parts.catalogue.vlunNamed(name);
     if (vlun === undefined) throw new OperatorError('not-found', `There is no VLUN '${name}'.`);
     return vlun;
+  }
+
+  /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
+  #view(name: string): View {
+    const [vlun = '', snapshot] = name.split('@');
+    if (snapshot === undefined) return this.#node(this.#vlun(vlun).id);
+    return this.#service.parts.views.snapshot(this.#snapshot(vlun, snapshot).id);
   }
 
   #node(id: number): VlunNode {

@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import type { SnapshotRow, VlunRow } from '../admin/verbs/rows.ts';
 import { formatSize } from '../units-of-size.ts';
 import { type GlobalOptions, lunOption, parseSnapshotName, runVerb } from './command.ts';
+import { diffCommand } from './diff.ts';
 import { forceOption } from './lun.ts';
 import { table } from './table.ts';
 
@@ -10,7 +11,7 @@ const SNAPSHOT = { type: 'string', demandOption: true, describe: 'NAME@SNAP' } a
 
 export function snapshotCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('snapshot', 'snapshots of LUNs', (snapshot) =>
-    rollbackCommand(mapCommands(createCommands(snapshot)))
+    diffCommand(rollbackCommand(mapCommands(createCommands(snapshot))))
       .demandCommand(1, 'snapshot what? See `snaplun snapshot --help`')
       .example('snaplun snapshot create db monday', 'db@monday')
       .example('snaplun snapshot clone db@monday db-test', 'a writable LUN from it'),

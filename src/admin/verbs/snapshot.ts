@@ -143,6 +143,26 @@ const rollback = verb({
   },
 });
 
+/** Ranges in one answer; who wants more asks on. */
+const DIFF_RANGES_MAX = 8192;
+
+const diff = verb({
+  name: 'snapshot.diff',
+  changes: false,
+  fields: { from: 'string', to: 'string', offsetBytes: 'number?' },
+  run(context, { from, to, offsetBytes = 0 }) {
+    const [vlun = '', snapshot = ''] = from.split('@');
+    snapshotInfo(context, vlun, snapshot);
+    const [other = '', otherSnapshot] = to.split('@');
+    if (otherSnapshot === undefined) vlunInfo(context, other);
+    else snapshotInfo(context, other, otherSnapshot);
+    if (other !== vlun) {
+      throw new OperatorError('bad-name', `${from} and ${to} are of different LUNs; name the same one twice`);
+    }
+    return context.pool.diff({ from, to, offsetBytes, rangesMax: DIFF_RANGES_MAX });
+  },
+});
+
 const preserve = verb({
   name: 'preserve',
   changes: true,
@@ -186,6 +206,7 @@ export const SNAPSHOT_VERBS: readonly Verb[] = [
   unmap,
   clone,
   rollback,
+  diff,
   preserve,
   release,
 ];
