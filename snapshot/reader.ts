@@ -142,22 +142,32 @@ export class BlockReader {
     run: { readonly block: number; readonly place: number; readonly slice: Uint8Array },
     pending: Array<Promise<void>>,
   ): void {
+    const { view, content } = part;
+    const at = run.block % PAGE_BLOCKS;
     const done = this.#data.read(run.place, run.slice);
-    if (done instanceof Promise) pending.push(done.then(() => this.#verify(part, run)));
-    else this.#verify(part, run);
-  }
-
-  #verify(part: PagePart, run: { block: number; place: number; slice: Uint8Array }): void {
-    const { sums } = part.content;
-    const { slice } = run;
-    if (slice.byteLength === POOL_BLOCK_BYTES) {
-      if (this.#checksum(slice) !== sums[run.block % PAGE_BLOCKS]) this.#corrupt(part.view, run);
+    if (!(done instanceof Promise)) {
+      this.#verify(view, run, { sums: content.sums, at });
       return;
     }
-    for (let at = 0, block = run.block; at < slice.byteLength; at += POOL_BLOCK_BYTES, block += 1) {
-      const sum = this.#checksum(slice.subarray(at, at + POOL_BLOCK_BYTES));
-      if (sum === sums[block % PAGE_BLOCKS]) continue;
-      this.#corrupt(part.view, { block, place: run.place + (block - run.block) });
+    // Copied, since the page may lose its entries meanwhile: by being given back, or by going into another image.
+    const sums = content.sums.slice(at, at + run.slice.byteLength / POOL_BLOCK_BYTES);
+    pending.push(done.then(() => this.#verify(view, run, { sums, at: 0 })));
+  }
+
+  #verify(
+    view: View,
+    run: { readonly block: number; readonly place: number; readonly slice: Uint8Array },
+    expected: { readonly sums: Uint32Array; readonly at: number },
+  ): void {
+    const { slice } = run;
+    const { sums, at } = expected;
+    if (slice.byteLength === POOL_BLOCK_BYTES) {
+      if (this.#checksum(slice) !== sums[at]) this.#corrupt(view, run);
+      return;
+    }
+    for (let i = 0; i * POOL_BLOCK_BYTES < slice.byteLength; i += 1) {
+      const sum = this.#checksum(slice.subarray(i * POOL_BLOCK_BYTES, (i + 1) * POOL_BLOCK_BYTES));
+      if (sum !== sums[at + i]) this.#corrupt(view, { block: run.block + i, place: run.place + i });
     }
   }
 

@@ -1,0 +1,103 @@
+/** Shows when a freed place may be given away again: mark durable, readers gone, discard completed, in every order. */
+import { expect, test } from 'vitest';
+import { Allocator } from '../../../snapshot/allocator.ts';
+import { FreedPlaces } from '../../../snapshot/free.ts';
+import { openMemoryMedium } from '../../../snapshot/medium/memory.ts';
+import { ReaderEpochs } from '../../../snapshot/reader-epochs.ts';
+import { settle, TestEnvironment } from '../../support/pool-world.ts';
+
+async function ground(discardBlocksMin = 16) {
+  const { checksum } = new TestEnvironment();
+  const medium = openMemoryMedium({ capacityBlocks: 1000 });
+  const allocator = await Allocator.load({ meta: medium.meta, checksum, capacityBlocks: 1000 });
+  const discards: Array<{ place: number; blocks: number; end: () => void; fail: (cause: unknown) => void }> =
+    [];
+  const failures: unknown[] = [];
+  const data = {
+    ...medium.data,
+    discard: (place: number, blocks: number): Promise<void> =>
+      new Promise((end, fail) => discards.push({ place, blocks, end, fail })),
+  };
+  const epochs = new ReaderEpochs();
+  const onDiscardFailed = (cause: unknown): number => failures.push(cause);
+  const freed = new FreedPlaces({ allocator, data, epochs, discardBlocksMin, onDiscardFailed });
+  const run = async (blocks: number): Promise<number> => {
+    const [only] = await allocator.allocate(blocks);
+    const place = only?.place as number;
+    allocator.reference(place, blocks);
+    return place;
+  };
+  const free = (place: number, blocks: number, sequence: number): void => {
+    allocator.release(place, blocks);
+    for (let i = 0; i < blocks; i += 1) freed.add(place + i, sequence);
+  };
+  return { allocator, epochs, freed, discards, failures, run, free };
+}
+
+test('a place waits for the mark that covers the record which freed it', async () => {
+  const { allocator, freed, run, free } = await ground();
+  const place = await run(2);
+  const { freeBlocks } = allocator;
+  free(place, 1, 10);
+  freed.closeBatch();
+  free(place + 1, 1, 11);
+  freed.durable(9);
+  expect(allocator.freeBlocks).toBe(freeBlocks);
+  freed.durable(11);
+  expect(allocator.freeBlocks).toBe(freeBlocks + 1);
+  freed.closeBatch();
+  freed.durable(11);
+  expect(allocator.freeBlocks).toBe(freeBlocks + 2);
+  expect(freed.waiting).toBe(false);
+});
+
+test('a place waits for the commands that were running, and for none that began later', async () => {
+  const { allocator, epochs, freed, run, free } = await ground();
+  const { freeBlocks } = allocator;
+  const place = await run(1);
+  const early = epochs.enter();
+  free(place, 1, 5);
+  freed.closeBatch();
+  freed.durable(5);
+  const late = epochs.enter();
+  expect(allocator.freeBlocks).toBe(freeBlocks - 1);
+  expect(freed.waiting).toBe(true);
+  epochs.leave(early);
+  expect(allocator.freeBlocks).toBe(freeBlocks);
+  epochs.leave(late);
+});
+
+test('a long run waits for its discard, a short one is not discarded', async () => {
+  const { allocator, discards, freed, run, free } = await ground(4);
+  const { freeBlocks } = allocator;
+  free(await run(3), 3, 5);
+  freed.closeBatch();
+  freed.durable(5);
+  expect(allocator.freeBlocks).toBe(freeBlocks);
+  const place = await run(4);
+  free(place, 4, 6);
+  freed.closeBatch();
+  freed.durable(6);
+  expect(discards).toMatchObject([{ place, blocks: 4 }]);
+  let settled = false;
+  freed.whenSettled(() => {
+    settled = true;
+  });
+  await settle();
+  expect([allocator.freeBlocks, settled]).toEqual([freeBlocks - 4, false]);
+  discards[0]?.end();
+  await settle();
+  expect([allocator.freeBlocks, settled]).toEqual([freeBlocks, true]);
+});
+
+test('a discard that fails is told, and the run is used again all the same', async () => {
+  const { allocator, discards, failures, freed, run, free } = await ground(1);
+  const { freeBlocks } = allocator;
+  free(await run(2), 2, 5);
+  freed.closeBatch();
+  freed.durable(5);
+  discards[0]?.fail('broken');
+  await settle();
+  expect(failures).toEqual(['broken']);
+  expect(allocator.freeBlocks).toBe(freeBlocks);
+});
