@@ -18,6 +18,9 @@ import { type PoolForm, SEGMENT_HEADER_BYTES, SegmentFile } from './segment-file
 
 /** Larger appends go to the thread pool. */
 const APPEND_AT_ONCE_BYTES_MAX = 256 * 1024;
+/** Of the page cache; where pages are larger, appends are merely slower. */
+const PAGE_BYTES = 4096;
+const ZEROES = new Uint8Array(PAGE_BYTES);
 const SEGMENT_NAME = /^segment-(\d{1,9})$/;
 
 export interface FileJournalOptions extends PoolForm {
@@ -89,7 +92,7 @@ export class FileJournal implements JournalSpace {
     if (this.#appendFailure !== undefined) throw this.#appendFailure;
     const offset = segment.appendedBytes;
     try {
-      writeFullySync(segment.fd, [bytes], SEGMENT_HEADER_BYTES + offset);
+      writeFullySync(segment.fd, this.#paged(bytes, offset), SEGMENT_HEADER_BYTES + offset);
     } catch (error) {
       throw this.#failAppends(error);
     }
@@ -261,11 +264,26 @@ export class FileJournal implements JournalSpace {
         await this.#preparing;
         segment = this.#segmentFor(bytes.byteLength);
       }
-      await writeFully(segment.fd, [bytes], SEGMENT_HEADER_BYTES + segment.appendedBytes);
+      const offset = segment.appendedBytes;
+      await writeFully(segment.fd, this.#paged(bytes, offset), SEGMENT_HEADER_BYTES + offset);
       segment.appendedBytes += bytes.byteLength;
     } catch (error) {
       throw this.#failAppends(error);
     }
+  }
+
+  /**
+   * What is written for an append: the page it ends in is filled up with zeroes. A part of a page that is not
+   * cached would make the kernel read the page first, and the loop wait for the disk.
+   */
+  #paged(bytes: Uint8Array, offset: number): Uint8Array[] {
+    const begin = SEGMENT_HEADER_BYTES + offset;
+    const end = begin + bytes.byteLength;
+    const pageEnd = Math.min(Math.ceil(end / PAGE_BYTES) * PAGE_BYTES, this.#options.segmentBytes);
+    const pageBegin = Math.floor((end - 1) / PAGE_BYTES) * PAGE_BYTES;
+    // The page that the append begins in, if it is this one, was filled up by an earlier append.
+    if (begin > pageBegin || pageEnd === end) return [bytes];
+    return [bytes, ZEROES.subarray(0, pageEnd - end)];
   }
 
   #failAppends(error: unknown): StoreError {

@@ -89,6 +89,29 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
   });
 });
 
+test('appends of every size follow each other without a gap, and the last pages end in zeroes', async () => {
+  const directory = await newPool();
+  const medium = await openFileMedium(directory);
+  const appends = [1, 4095, 4096, 4097, 8192, 1, 4094, 1, 1, 3 * 4096 + 5, 20_000, 7];
+  const expected: Uint8Array[] = [];
+  for (const [index, bytes] of appends.entries()) {
+    const append = filled(bytes, index + 1);
+    expected.push(append);
+    await medium.journal.append(append);
+  }
+  const { segment } = medium.journal;
+  await medium.journal.flush();
+  await medium.close();
+  const again = await openFileMedium(directory);
+  const found = (await segmentsOf(again)).find(({ number }) => number === segment);
+  const whole = Buffer.concat(expected);
+  expect(whole.equals(found?.bytes.subarray(0, whole.byteLength) ?? new Uint8Array(0))).toBe(true);
+  const rest = found?.bytes.subarray(whole.byteLength);
+  expect(rest?.byteLength).toBeGreaterThan(0);
+  expect(rest?.every((byte) => byte === 0)).toBe(true);
+  await again.close();
+});
+
 test('journal files are used again: their number stays, and old bytes may follow new ones', async () => {
   const directory = await newPool();
   const files = (): number => fs.readdirSync(path.join(directory, 'journal')).length;
@@ -106,7 +129,9 @@ test('journal files are used again: their number stays, and old bytes may follow
   const again = await openFileMedium(directory);
   const found = (await segmentsOf(again)).find(({ number }) => number === segment);
   expect(found?.bytes.subarray(0, 100).every((byte) => byte === 0x11)).toBe(true);
-  expect(found?.bytes.subarray(100).every((byte) => byte === 0xee)).toBe(true);
+  // An append fills up the page it ends in with zeroes; what follows is old.
+  expect(found?.bytes.subarray(100, 4096).every((byte) => byte === 0)).toBe(true);
+  expect(found?.bytes.subarray(4096).every((byte) => byte === 0xee)).toBe(true);
   await again.close();
 });
 
