@@ -21,7 +21,7 @@ bytes and does nothing else. Everything is removed at the end.
   --span MIB        bytes in play of each unit (default 256)
   --targets A,B     only these of: snaplun, tgt, bare (default all)
   --generators N    generator processes (default one for every two processors)
-  --url URL         also iscsi://HOST:PORT/IQN/LUN, overwritten from its first block on
+  --url LABEL=URL   also iscsi://HOST:PORT/IQN/LUN, overwritten from its first block on (repeatable)
   --no-fill         do not write the span once first
   --quick           one round of one second of a few cases over 64 MiB
   --help

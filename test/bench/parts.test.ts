@@ -86,6 +86,7 @@ test('a URL names address, target and LUN, or is refused', () => {
     name: 'iqn.2026-11.a:b',
     lun: 7,
   });
+  expect(parseUrl('old=iscsi://h/iqn.2026-11.a:b/0')).toMatchObject({ label: 'old', address: { host: 'h' } });
   expect(parseUrl('iscsi://[::1]/iqn.2026-11.a:b/0')?.address).toEqual({ host: '::1', port: 3260 });
   expect(parseUrl('http://127.0.0.1/x/1')).toBeUndefined();
 });
