@@ -1,5 +1,6 @@
 /**
- * Applying what the background does to hidden images (image-relations.ts), for the running pool and for recovery alike:
+ * Applying what the background does to hidden images (image-relations.ts), for the running pool and for
+ * recovery alike:
  *
  *   merge   a page of a hidden image: its entries go to the only child, whose own entries win
  *   sweep   a page of a hidden image: the entries that every child overrides are given back

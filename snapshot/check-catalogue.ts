@@ -1,4 +1,7 @@
-/** The catalogue as the check reads it: objects, changes of them, who reads which image, and what must hold of all that. */
+/**
+ * The catalogue as the check reads it: objects, changes of them, who reads which image, and what must hold of
+ * all that.
+ */
 import type { Findings, Invariant } from './check-report.ts';
 
 export interface CheckedVlun {
@@ -105,7 +108,9 @@ export class CheckedCatalogue {
     return false;
   }
 
-  /** The images that some VLUN or snapshot reads. Every image mentioned must exist and nothing go in a circle. */
+  /**
+   * The images that some VLUN or snapshot reads. Every image mentioned must exist and nothing go in a circle.
+   */
   read(): Set<number> {
     const ways = new Ways(this);
     for (const vlun of this.vluns.values()) ways.addVlun(vlun, undefined);

@@ -1,8 +1,8 @@
 /**
- * The journal as the check reads it: records decoded from FORMAT.md alone, and the chain of them that continues a
- * checkpoint. Segments are taken as heaps of records; the chain goes from each record to the one that has the next
- * sequence and names it as its predecessor. Where two do, an opening has cut the journal there and gone on otherwise:
- * the chain goes to the one with the higher epoch.
+ * The journal as the check reads it: records decoded from FORMAT.md alone, and the chain of them that
+ * continues a checkpoint. Segments are taken as heaps of records; the chain goes from each record to the one
+ * that has the next sequence and names it as its predecessor. Where two do, an opening has cut the journal
+ * there and gone on otherwise: the chain goes to the one with the higher epoch.
  */
 
 import { Fields } from './check-bytes.ts';

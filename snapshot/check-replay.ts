@@ -1,6 +1,7 @@
 /**
- * What the journal makes of the checkpoint: records applied in the plainest way to pages read on demand. Where the engine
- * leaves out a hole that hides nothing, the check keeps it; that makes no difference to any reader.
+ * What the journal makes of the checkpoint: records applied in the plainest way to pages read on demand.
+ * Where the engine leaves out a hole that hides nothing, the check keeps it; that makes no difference to any
+ * reader.
  */
 import { keyNumber } from './check-bytes.ts';
 import type { CheckedCatalogue, CheckedVlun } from './check-catalogue.ts';
@@ -48,7 +49,10 @@ export class Replay {
     }
   }
 
-  /** Every entry that points at data, after the replay: stored pages that no record touched, and those touched. */
+  /**
+   * Every entry that points at data, after the replay: stored pages that no record touched, and those
+   * touched.
+   */
   async *entries(): AsyncGenerator<{ image: number; block: number; place: number; sum: number }> {
     for await (const { key, value } of valuesOf(this.#source.meta, 't')) {
       const name = { page: keyNumber(key, 1, 5), image: keyNumber(key, 6, 4) };

@@ -1,7 +1,7 @@
 /**
- * What differs between two views, from the tables alone: blocks that the two read from different places. Images that both
- * read last, in the same order, cannot make a difference; only pages in which one of the others has entries are
- * looked at. A block written twice with the same bytes counts as changed.
+ * What differs between two views, from the tables alone: blocks that the two read from different places.
+ * Images that both read last, in the same order, cannot make a difference; only pages in which one of the
+ * others has entries are looked at. A block written twice with the same bytes counts as changed.
  *
  * A view of a VLUN that is being written to gives each page as it is when it is looked at.
  */
@@ -30,7 +30,9 @@ export interface DiffSource {
 const PAGES_PER_TURN = 64;
 const NO_LAYERS: Layers = { images: new Int32Array(), ends: undefined };
 
-/** The runs in which `to` differs from `from`, ascending, from a block on; without `from`, what is not zeroes. */
+/**
+ * The runs in which `to` differs from `from`, ascending, from a block on; without `from`, what is not zeroes.
+ */
 export async function* diffRuns(
   source: DiffSource,
   views: { readonly from: View | undefined; readonly to: View },

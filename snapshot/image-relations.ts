@@ -1,14 +1,15 @@
 /**
- * What becomes of frozen images that no snapshot names any more. One that is the base of a single image, and is mentioned
- * nowhere else, is merged into that image. One that is the base of several, or that marks where a following ends,
- * stays hidden, and loses the entries that all images over it override.
+ * What becomes of frozen images that no snapshot names any more. One that is the base of a single image, and
+ * is mentioned nowhere else, is merged into that image. One that is the base of several, or that marks where
+ * a following ends, stays hidden, and loses the entries that all images over it override.
  *
  *   layers before   C, X, what X follows, the base of X      X hidden, C its only child
  *   layers after    C and X in one, what X follows, the base of X
  *
- * For that, nothing may be read between C and X: C follows nothing, and is no live image of a VLUN that tracks. The
- * entries go over page by page, each entry of X to C unless C has one of its own; whoever reads through C reads the
- * same before, meanwhile and after. What C does not read, past its `baseEnd`, is given back.
+ * For that, nothing may be read between C and X: C follows nothing, and is no live image of a VLUN that
+ * tracks. The entries go over page by page, each entry of X to C unless C has one of its own; whoever reads
+ * through C reads the same before, meanwhile and after. What C does not read, past its `baseEnd`, is given
+ * back.
  */
 import type { ImageObject, SnapshotObject, VlunObject } from './catalogue.ts';
 

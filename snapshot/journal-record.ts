@@ -1,7 +1,8 @@
 /**
- * The records of the journal. Each proves itself by a checksum and names its predecessor by that one's, so a journal is
- * a chain: what stands behind a wrong record is not part of it, and the remains of an older life never fit on.
- * Sequences ascend by one for the whole life of a pool; epochs say which opening of the pool wrote the record.
+ * The records of the journal. Each proves itself by a checksum and names its predecessor by that one's, so a
+ * journal is a chain: what stands behind a wrong record is not part of it, and the remains of an older life
+ * never fit on. Sequences ascend by one for the whole life of a pool; epochs say which opening of the pool
+ * wrote the record.
  *
  * Header, little-endian, 32 bytes:
  *
@@ -106,8 +107,8 @@ export interface EncoderStart {
 }
 
 /**
- * Writes records one behind the other into one buffer that is used again and again, so that a batch of commands is
- * one append. Nothing is allocated for a record but where the buffer must grow.
+ * Writes records one behind the other into one buffer that is used again and again, so that a batch of
+ * commands is one append. Nothing is allocated for a record but where the buffer must grow.
  */
 export class RecordEncoder {
   readonly #checksum: Checksum;
@@ -154,7 +155,10 @@ export class RecordEncoder {
     this.#at = 0;
   }
 
-  /** A WRITE; `sums` has one for every block of the extents with data. Returns its sequence, as all of these do. */
+  /**
+   * A WRITE; `sums` has one for every block of the extents with data. Returns its sequence, as all of these
+   * do.
+   */
   write(extents: readonly Extent[], sums: ArrayLike<number>): number {
     const begin = this.#begin(writeRecordBytes(extents.length, sums.length));
     const view = this.#view;

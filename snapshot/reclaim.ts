@@ -1,7 +1,8 @@
 /**
- * What goes on in the background with images that nobody needs by themselves any more: dropped ones are given back, hidden
- * ones merged or swept (image-relations.ts). Page after page through the pipeline, in steps of a bounded length, so that
- * it goes on after a restart where it was; when an image has no pages left, a record takes it out of the catalogue.
+ * What goes on in the background with images that nobody needs by themselves any more: dropped ones are given
+ * back, hidden ones merged or swept (image-relations.ts). Page after page through the pipeline, in steps of a
+ * bounded length, so that it goes on after a restart where it was; when an image has no pages left, a record
+ * takes it out of the catalogue.
  *
  * A step takes as many pages as fit into a few milliseconds. While commands come in as well there is a pause
  * between steps; and steps wait while more pages have changed than two checkpoints are to hold.

@@ -1,7 +1,7 @@
 /**
- * Which hidden images with several children are worth a sweep, and how far each sweep has come. An image is swept once after
- * each opening, and again when the images over it have gained a good part of what it holds itself: only then
- * can there be much that all of them override. Nothing of this is stored.
+ * Which hidden images with several children are worth a sweep, and how far each sweep has come. An image is
+ * swept once after each opening, and again when the images over it have gained a good part of what it holds
+ * itself: only then can there be much that all of them override. Nothing of this is stored.
  */
 import type { HiddenImage } from './image-relations.ts';
 import { PAGE_BLOCKS } from './table-page.ts';

@@ -1,4 +1,6 @@
-/** `snaplun snapshot diff`: asks for portion after portion, so that a long answer is never held as a whole. */
+/**
+ * `snaplun snapshot diff`: asks for portion after portion, so that a long answer is never held as a whole.
+ */
 import type { Argv } from 'yargs';
 import type { DiffAnswer } from '../../snapshot/pool-types.ts';
 import { ask } from '../admin/client.ts';

@@ -1,4 +1,7 @@
-/** Shows that the benchmark's own parts count what there is: latencies against a sorted list, PDUs however their stream is cut. */
+/**
+ * Shows that the benchmark's own parts count what there is: latencies against a sorted list, PDUs however
+ * their stream is cut.
+ */
 import { encodePdu, ScsiResponse } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../support/random.ts';

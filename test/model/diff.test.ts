@@ -1,5 +1,5 @@
-// Differences between snapshots, against a plain comparison of what was written: no change is missed, ever; and a block
-// that nobody wrote is never named.
+// Differences between snapshots, against a plain comparison of what was written: no change is missed, ever;
+// and a block that nobody wrote is never named.
 import { expect, test } from 'vitest';
 import { fill, newPool, range, readBytes } from '../support/pool-world.ts';
 import { seededRandom } from '../support/random.ts';

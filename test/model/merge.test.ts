@@ -1,6 +1,6 @@
-// Deleting snapshots: images that nobody needs go into the one above them, in the background, and every block that is
-// read by something stays, while every block that nothing reads is given back. The oracle keeps a plain copy of each
-// VLUN and snapshot, with a number for each version of a block that was ever written.
+// Deleting snapshots: images that nobody needs go into the one above them, in the background, and every block
+// that is read by something stays, while every block that nothing reads is given back. The oracle keeps a
+// plain copy of each VLUN and snapshot, with a number for each version of a block that was ever written.
 import { describe, expect, test } from 'vitest';
 import { checkPool } from '../../snapshot/check.ts';
 import { openMemoryMedium } from '../../snapshot/medium/memory.ts';

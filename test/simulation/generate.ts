@@ -1,6 +1,7 @@
 /**
- * A script from a seed. Every seed leans its own way: it draws which kinds of operation occur and how often, where the hot
- * spots are and how the world is made; uniform choice everywhere would hardly ever meet the extremes.
+ * A script from a seed. Every seed leans its own way: it draws which kinds of operation occur and how often,
+ * where the hot spots are and how the world is made; uniform choice everywhere would hardly ever meet the
+ * extremes.
  */
 import type { Operation as MediumOperation } from '../../snapshot/medium/fault-plan.ts';
 import { type Random, seededRandom } from '../support/random.ts';

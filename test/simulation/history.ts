@@ -1,8 +1,8 @@
 /**
- * What should be on the pool, step by step. The simulation reads the journal as the pool appends it (journal-tap.ts); each
- * record is matched with a command in flight whose result it describes, block sum by block sum, and moves the model on.
- * So the model goes through the pool's own order of things, and can be taken to any place of the journal: to where a read
- * may have been, and to where a crash has cut.
+ * What should be on the pool, step by step. The simulation reads the journal as the pool appends it
+ * (journal-tap.ts); each record is matched with a command in flight whose result it describes, block sum by
+ * block sum, and moves the model on. So the model goes through the pool's own order of things, and can be
+ * taken to any place of the journal: to where a read may have been, and to where a crash has cut.
  */
 import assert from 'node:assert';
 import type { CheckedExtent } from '../../snapshot/check-journal.ts';
@@ -328,7 +328,10 @@ export class History {
   }
 }
 
-/** The newest change of a region is by a command of which some records are still to come: no moment for a reader. */
+/**
+ * The newest change of a region is by a command of which some records are still to come: no moment for a
+ * reader.
+ */
 function torn(command: Command, newest: boolean): boolean {
   if (!newest || command.ended !== undefined) return false;
   const uncovered = command.pieces.some(({ covered }) => covered.includes(0));

@@ -7,7 +7,8 @@
  *   … --without resize,fault                        with these kinds of operation left out
  *   … --first-failure                               ends at the first seed that fails, unshrunk
  *
- * A seed that fails is printed with its reason and a script shrunk as far as it goes. Ends with 1 when any failed.
+ * A seed that fails is printed with its reason and a script shrunk as far as it goes. Ends with 1 when any
+ * failed.
  */
 import { parseArgs } from 'node:util';
 import { generate, type Mix } from './generate.ts';

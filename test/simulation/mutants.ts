@@ -1,6 +1,6 @@
 /**
- * Shows that the simulation can fail: the engine is broken on purpose in one place after another, and each time some seed has
- * to notice. Not part of the test run, for it takes minutes:
+ * Shows that the simulation can fail: the engine is broken on purpose in one place after another, and each
+ * time some seed has to notice. Not part of the test run, for it takes minutes:
  *
  *   npm run simulate:mutants [-- --seeds 150] [--only 3]
  *

@@ -1,4 +1,5 @@
-// Breaks one thing in the engine while it is loaded, so that mutants.ts can see whether the simulation notices:
+// Breaks one thing in the engine while it is loaded, so that mutants.ts can see whether the simulation
+// notices:
 //   MUTANT='{"file":"snapshot/free.ts","find":"…","put":"…"}' node --import … --import ./test/simulation/mutate.mjs …
 // `find` is text of the source without its types; it must occur.
 import { register } from 'node:module';
