@@ -1,14 +1,15 @@
 /**
- * What can be read: the running form of every VLUN and of the snapshots in use. A view knows its layers and keeps
- * the resolved pages cached for it; a VLUN's node knows besides who tracks it and which range lock its family
- * shares. `Views` follows the catalogue: it is brought up to date by every structural change, and only what the
- * change touches is thrown away. Resolved pages stay, for of the structural verbs only a rollback changes what a block
- * reads: it is known by a live image that does not stand over the one before.
+ * What can be read: the running form of every VLUN and of the snapshots in use. A view knows its layers and
+ * keeps the resolved pages cached for it; a VLUN's node knows besides who tracks it and which range lock its
+ * family shares. `Views` follows the catalogue: it is brought up to date by every structural change, and only
+ * what the change touches is thrown away. Resolved pages stay, for of the structural verbs only a rollback
+ * changes what a block reads: it is known by a live image that does not stand over the one before.
  *
  * The range lock belongs to the family of VLUNs that track one another, and to none of their images (P8). A
  * VLUN that is released goes on sharing the lock of its former family until the pool is opened again.
  */
 import assert from 'node:assert';
+import { StoreError } from '../lun/errors.ts';
 import type { LogicalBlockBytes } from '../lun/units.ts';
 import type { Catalogue, CatalogueChange, SnapshotObject, VlunObject } from './catalogue.ts';
 import { type LayerSource, type Layers, layersOfImage, layersOfVlun } from './layers.ts';
@@ -61,6 +62,7 @@ export class VlunNode implements View {
   }
 
   get layers(): Layers {
+    if (this.gone) throw new StoreError('CLOSED', `The unit ${this.label} was deleted.`);
     this.#layers ??= layersOfVlun(this.#source, this.id);
     return this.#layers;
   }
@@ -98,6 +100,7 @@ export class SnapshotView implements View {
   }
 
   get layers(): Layers {
+    if (this.gone) throw new StoreError('CLOSED', `The snapshot ${this.label} was deleted.`);
     this.#layers ??= layersOfImage(this.#source, this.snapshot.image);
     return this.#layers;
   }
@@ -122,7 +125,9 @@ export class Views {
   readonly #nodes = new Map<number, VlunNode>();
   readonly #snapshots = new Map<number, SnapshotView>();
 
-  /** `forget` is told of views that are gone or read something else, so that nothing stays cached for them. */
+  /**
+   * `forget` is told of views that are gone or read something else, so that nothing stays cached for them.
+   */
   constructor(catalogue: Catalogue, forget: (view: View) => void) {
     this.#catalogue = catalogue;
     this.#source = { vlun: (id) => catalogue.vluns.get(id), image: (id) => catalogue.images.get(id) };
@@ -167,6 +172,7 @@ export class Views {
     for (const [id, object] of change.snapshots ?? []) if (object === null) this.#dropSnapshot(id);
     const vluns = change.vluns ?? [];
     if (vluns.length === 0) return;
+    const released = vluns.filter(([id, object]) => this.#follows(id) && object?.tracks === undefined);
     for (const [id, object] of vluns) {
       if (object === null) this.#dropNode(id);
       else this.#putNode(object);
@@ -177,6 +183,17 @@ export class Views {
       node?.layersChanged();
       for (const tracker of node?.below ?? []) tracker.layersChanged();
     }
+    // Past its end a VLUN that was released reads something else, should it grow; and so do those that track
+    // it.
+    for (const [id] of released) {
+      const node = this.#nodes.get(id);
+      if (node === undefined) continue;
+      for (const view of [node, ...node.below]) this.#forget(view);
+    }
+  }
+
+  #follows(id: number): boolean {
+    return this.#nodes.get(id)?.vlun.tracks !== undefined;
   }
 
   #putNode(vlun: VlunObject): VlunNode {

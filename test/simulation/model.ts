@@ -193,7 +193,15 @@ export class Model {
   release(name: string): void {
     const vlun = this.vlun(name);
     vlun.tracks = undefined;
-    vlun.stamps = seen(vlun);
+    this.#forgetBeyond(vlun, vlun.sectors);
+  }
+
+  /** What lay past the end of a VLUN came from above, and comes no more to it nor to those below (P15). */
+  #forgetBeyond(vlun: ModelVlun, sectors: number): void {
+    vlun.stamps = vlun.stamps.slice().fill(0, sectors);
+    for (const tracker of this.trackersOf(vlun.name)) {
+      this.#forgetBeyond(tracker, Math.max(sectors, tracker.sectors));
+    }
   }
 
   /** A VLUN goes with its snapshots; those that tracked it are released (P14). */

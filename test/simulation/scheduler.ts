@@ -18,6 +18,10 @@ const EARLY_TIMER_CHANCE = 0.01;
 /** The newest completion is taken more often than chance would, so that bursts and stragglers both occur. */
 const NEWEST_CHANCE = 0.3;
 
+/** Some completions are held back until almost nothing else is left: a slow disk, long after faster ones. */
+const STRAGGLER_CHANCE = 0.04;
+const STRAGGLER_ENDS_CHANCE = 0.02;
+
 /** Lets every promise that can settle do so. */
 export function settlePromises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -27,6 +31,7 @@ export class Scheduler {
   readonly #random: Random;
   #nowMs = 1_750_000_000_000;
   #completions: Run[] = [];
+  #stragglers: Run[] = [];
   #deferred: Run[] = [];
   #timers: Timer[] = [];
   /** Events that have happened. */
@@ -42,7 +47,8 @@ export class Scheduler {
 
   /** A completion: may happen at any time from now on. */
   complete(run: Run): void {
-    this.#completions.push(run);
+    if (this.#random.chance(STRAGGLER_CHANCE)) this.#stragglers.push(run);
+    else this.#completions.push(run);
   }
 
   /** Work put off to after the present turn. */
@@ -61,13 +67,14 @@ export class Scheduler {
   /** Forgets everything that waits: the process is dead. */
   forget(): void {
     this.#completions = [];
+    this.#stragglers = [];
     this.#deferred = [];
     this.#timers = [];
   }
 
   /** Is there anything that happens without the clock moving? */
   get busy(): boolean {
-    return this.#completions.length > 0 || this.#deferred.length > 0;
+    return this.#completions.length + this.#stragglers.length + this.#deferred.length > 0;
   }
 
   /** Lets one event happen, and what follows from it at once; false when nothing waits. */
@@ -87,6 +94,9 @@ export class Scheduler {
 
   #next(): Run | undefined {
     const waiting = this.#completions.length + this.#deferred.length;
+    const oldest =
+      waiting === 0 || this.#random.chance(STRAGGLER_ENDS_CHANCE) ? this.#stragglers.shift() : undefined;
+    if (oldest !== undefined) return oldest;
     if (waiting === 0 || this.#random.chance(EARLY_TIMER_CHANCE)) {
       const timer = this.#takeTimer();
       if (timer !== undefined) return timer;
