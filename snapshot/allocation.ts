@@ -1,4 +1,7 @@
-/** GET LBA STATUS: which blocks of a unit are stored anywhere. Pages without entries are passed over by the summaries. */
+/**
+ * GET LBA STATUS: which blocks of a unit are stored anywhere. Pages without entries are passed over by the
+ * summaries.
+ */
 import type { AllocationRun } from '../lun/block-device.ts';
 import type { BlockRange } from '../lun/units.ts';
 import { nextPageOf } from './holes.ts';

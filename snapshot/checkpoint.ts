@@ -2,8 +2,8 @@
  * A checkpoint: the exact state at one record S, in one commit of the ordered values; then the journal up to
  * S goes.
  *
- *   at a boundary   a new journal segment begins; tables, allocator and catalogue are frozen as they are (pages
- *                   changed later are copied first); S is the last record
+ *   at a boundary   a new journal segment begins; tables, allocator and catalogue are frozen as they are
+ *                   (pages changed later are copied first); S is the last record
  *   meanwhile       writes go on, into the new segment
  *   flush           every record up to S, and what it points at, is durable before the commit begins
  *   commit          changed pages, changed objects, S: all or nothing, awaited until it is durable

@@ -2,8 +2,8 @@
  * The one pipeline through which everything changes. Intents gather during a turn of the loop; a drain takes
  * what is there, up to a bound of bytes, as one batch:
  *
- *   make resident the table pages the batch changes → allocate → one data write of all runs → one journal append
- *   of all records → apply them in order → complete the intents
+ *   make resident the table pages the batch changes → allocate → one data write of all runs → one journal
+ *   append of all records → apply them in order → complete the intents
  *
  * From end to end that is synchronous where the medium is; while one batch is under way the next one gathers.
  * Nothing else changes tables, allocator or catalogue. So "the image is the VLUN's live image at that place

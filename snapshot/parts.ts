@@ -1,4 +1,7 @@
-/** The structures of a pool, loaded as its last checkpoint left them, and joined. Recovery brings them up to date. */
+/**
+ * The structures of a pool, loaded as its last checkpoint left them, and joined. Recovery brings them up to
+ * date.
+ */
 import { Allocator } from './allocator.ts';
 import { Applier } from './apply.ts';
 import { Catalogue, type CatalogueChange } from './catalogue.ts';

@@ -149,7 +149,8 @@ export class BlockReader {
       this.#verify(view, run, { sums: content.sums, at });
       return;
     }
-    // Copied, since the page may lose its entries meanwhile: by being given back, or by going into another image.
+    // Copied, since the page may lose its entries meanwhile: by being given back, or by going into another
+    // image.
     const sums = content.sums.slice(at, at + run.slice.byteLength / POOL_BLOCK_BYTES);
     pending.push(done.then(() => this.#verify(view, run, { sums, at: 0 })));
   }

@@ -1,11 +1,11 @@
 /**
- * From a page of a view to the places it is read from. A view of one layer reads straight from that image's table
- * page. With more layers the first entry found wins; the merged page is kept, so that depth costs nothing once a
- * page is warm. The tables' summaries say which layers need not be loaded.
+ * From a page of a view to the places it is read from. A view of one layer reads straight from that image's
+ * table page. With more layers the first entry found wins; the merged page is kept, so that depth costs
+ * nothing once a page is warm. The tables' summaries say which layers need not be loaded.
  *
  * A merged page is built only from a state that is whole: no apply may have touched the page between the
- * loading of its layers and the merging. `changes` counts the applies of a page (by its number modulo a power of
- * two), and a build that was overtaken begins again. Applying a record updates the merged pages in place.
+ * loading of its layers and the merging. `changes` counts the applies of a page (by its number modulo a power
+ * of two), and a build that was overtaken begins again. Applying a record updates the merged pages in place.
  *
  * Kept pages are bounded by bytes, the least recently used going first.
  */
@@ -163,7 +163,9 @@ function bytesOf(kept: ResolvedPage): number {
   return kept.content === undefined ? EMPTY_PAGE_BYTES : RESOLVED_PAGE_BYTES;
 }
 
-/** The first entry of each block, in the order of the pages; past the end of a layer the ones below it count. */
+/**
+ * The first entry of each block, in the order of the pages; past the end of a layer the ones below it count.
+ */
 function merge(pages: readonly TablePage[], layers: Layers): PageContent {
   const places = new Float64Array(PAGE_BLOCKS);
   const sums = new Uint32Array(PAGE_BLOCKS);

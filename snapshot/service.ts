@@ -1,7 +1,7 @@
 /**
- * A pool that serves: the pipeline and everything that hangs on it, over structures that recovery brought up to
- * date. It fails as a whole: after a failed append, a failed flush or the loss of the lease nothing is acknowledged
- * any more, and only another opening finds out what stands.
+ * A pool that serves: the pipeline and everything that hangs on it, over structures that recovery brought up
+ * to date. It fails as a whole: after a failed append, a failed flush or the loss of the lease nothing is
+ * acknowledged any more, and only another opening finds out what stands.
  */
 import { StoreError } from '../lun/errors.ts';
 import { Checkpoint } from './checkpoint.ts';
@@ -33,78 +33,36 @@ export class PoolService {
   #closing: Promise<void> | undefined;
 
   constructor(parts: PoolParts, replayed: Replay) {
-    const { medium, environment, options, tables, resolver, freed } = parts;
+    const { medium, environment, tables, resolver } = parts;
     this.parts = parts;
-    const checksum = (bytes: Uint8Array): number => environment.checksum(bytes);
-    const nowMs = (): number => environment.nowMs();
-    const onFailure = (why: string, cause: unknown): void => this.fail(why, cause);
     this.reader = new BlockReader({
       data: medium.data,
       resolver,
       epochs: parts.epochs,
-      checksum,
+      checksum: (bytes) => environment.checksum(bytes),
       onCorrupt: (view, at) => environment.onFact({ type: 'corrupt', unit: view.label, ...at }),
     });
     this.merger = new Merger({ reader: this.reader, resolver, tables });
-    this.committer = this.#committer(replayed, checksum);
-    const { committer } = this;
-    this.flusher = new Flusher({
-      data: medium.data,
-      journal: medium.journal,
-      committer,
-      freed,
-      after: (ms, run) => environment.after(ms, run),
-      intervalMs: options.flushIntervalMs,
-      bytesMax: options.flushBytes,
-      onFailure,
-    });
-    const { flusher } = this;
+    this.committer = this.#makeCommitter(replayed);
+    this.flusher = this.#makeFlusher();
     this.structure = new StructureWriter({
       parts,
-      committer,
-      flusher,
+      committer: this.committer,
+      flusher: this.flusher,
       appendBytesMax: medium.journal.appendBytesMax,
-      nowMs,
-      onFailure,
+      nowMs: () => environment.nowMs(),
+      onFailure: (why, cause) => this.fail(why, cause),
     });
     this.checkpoint = new Checkpoint({
-      pool: parts.pool,
+      ...parts,
       epoch: medium.lease.epoch,
       meta: medium.meta,
       journal: medium.journal,
-      tables,
-      allocator: parts.allocator,
-      catalogue: parts.catalogue,
-      freed,
-      checksum,
+      checksum: (bytes) => environment.checksum(bytes),
       after: (ms, run) => environment.after(ms, run),
     });
-    this.checkpointer = new Checkpointer({
-      checkpoint: this.checkpoint,
-      committer,
-      flusher,
-      journal: medium.journal,
-      tables,
-      journalBytesMax: options.checkpointJournalBytes,
-      dirtyPagesMax: options.checkpointDirtyPages,
-      nowMs,
-      onFact: (fact) => environment.onFact(fact),
-    });
-    this.reclaimer = new Reclaimer({
-      catalogue: parts.catalogue,
-      tables,
-      hidden: parts.applier.hidden,
-      committer,
-      structure: this.structure,
-      pagesPerStep: options.reclaimPagesPerStep,
-      pauseMs: options.reclaimPauseMs,
-      dirtyPagesMax: options.checkpointDirtyPages,
-      nowMs,
-      considerCheckpoint: () => this.checkpointer.consider(),
-      after: (ms, run) => environment.after(ms, run),
-      onFailed: (cause) =>
-        environment.onFact({ type: 'background-failed', what: 'giving back space', cause }),
-    });
+    this.checkpointer = this.#makeCheckpointer();
+    this.reclaimer = this.#makeReclaimer();
   }
 
   get state(): PoolState {
@@ -174,8 +132,57 @@ export class PoolService {
     this.committer.fail(why);
   }
 
-  #committer(replayed: Replay, checksum: (bytes: Uint8Array) => number): Committer {
+  #makeFlusher(): Flusher {
+    const { medium, environment, options, freed } = this.parts;
+    return new Flusher({
+      data: medium.data,
+      journal: medium.journal,
+      committer: this.committer,
+      freed,
+      after: (ms, run) => environment.after(ms, run),
+      intervalMs: options.flushIntervalMs,
+      bytesMax: options.flushBytes,
+      onFailure: (why, cause) => this.fail(why, cause),
+    });
+  }
+
+  #makeCheckpointer(): Checkpointer {
+    const { medium, environment, options, tables } = this.parts;
+    return new Checkpointer({
+      checkpoint: this.checkpoint,
+      committer: this.committer,
+      flusher: this.flusher,
+      journal: medium.journal,
+      tables,
+      journalBytesMax: options.checkpointJournalBytes,
+      dirtyPagesMax: options.checkpointDirtyPages,
+      nowMs: () => environment.nowMs(),
+      onFact: (fact) => environment.onFact(fact),
+    });
+  }
+
+  #makeReclaimer(): Reclaimer {
+    const { environment, options, catalogue, tables, applier } = this.parts;
+    return new Reclaimer({
+      catalogue,
+      tables,
+      hidden: applier.hidden,
+      committer: this.committer,
+      structure: this.structure,
+      pagesPerStep: options.reclaimPagesPerStep,
+      pauseMs: options.reclaimPauseMs,
+      dirtyPagesMax: options.checkpointDirtyPages,
+      nowMs: () => environment.nowMs(),
+      considerCheckpoint: () => this.checkpointer.consider(),
+      after: (ms, run) => environment.after(ms, run),
+      onFailed: (cause) =>
+        environment.onFact({ type: 'background-failed', what: 'giving back space', cause }),
+    });
+  }
+
+  #makeCommitter(replayed: Replay): Committer {
     const { medium, environment, options, allocator, applier, views } = this.parts;
+    const checksum = (bytes: Uint8Array): number => environment.checksum(bytes);
     const encoder = new RecordEncoder({
       checksum,
       sequence: replayed.last.sequence,

@@ -254,6 +254,20 @@ describe('the rules one by one', () => {
     expect([before, at].some((one) => one.join() === at.join())).toBe(true);
   });
 
+  test('P5, P7, P13: an UNMAP on V1 hides what only the frozen base of V2 holds', async () => {
+    const pair = await Pair.create();
+    await pair.preserve('V1', 'V2');
+    await pair.preserve('V2', 'V3');
+    await pair.write('V2');
+    await pair.write('V3', range(FIRST + 24, 8));
+    await pair.world.pool.createSnapshots([{ vlun: 'V3', snapshot: 's' }]);
+    await pair.unmap('V1');
+    await pair.unmap('V1', range(FIRST + 26, 2));
+    await pair.expectEqual('unmapped');
+    await killAndReopen(pair.world);
+    await pair.expectEqual('after a restart');
+  });
+
   test('P13: a snapshot of V2 holds what V2 read; V2 then reads its own, then newer of V1, then the base', async () => {
     const pair = await Pair.create();
     await pair.write('V1', range(0, 64));

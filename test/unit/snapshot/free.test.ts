@@ -1,4 +1,7 @@
-/** Shows when a freed place may be given away again: mark durable, readers gone, discard completed, in every order. */
+/**
+ * Shows when a freed place may be given away again: mark durable, readers gone, discard completed, in every
+ * order.
+ */
 import { expect, test } from 'vitest';
 import { Allocator } from '../../../snapshot/allocator.ts';
 import { FreedPlaces } from '../../../snapshot/free.ts';

@@ -1,6 +1,6 @@
 /**
- * Shows what VLUNs and frozen images read, as lists written by hand from SYSTEM P13: after each structural change of
- * a small family the order of its images is compared with the rule's words.
+ * Shows what VLUNs and frozen images read, as lists written by hand from SYSTEM P13: after each structural
+ * change of a small family the order of its images is compared with the rule's words.
  */
 import { describe, expect, test } from 'vitest';
 import { Catalogue, Draft } from '../../../snapshot/catalogue.ts';

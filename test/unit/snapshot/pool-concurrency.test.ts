@@ -1,6 +1,7 @@
 /**
- * Shows what commands may count on that run at the same time, over a medium whose completions the test orders: reads and
- * writes of one range do not mix, places are not used again under a reader, and checkpoints do not stop the pipeline.
+ * Shows what commands may count on that run at the same time, over a medium whose completions the test
+ * orders: reads and writes of one range do not mix, places are not used again under a reader, and checkpoints
+ * do not stop the pipeline.
  */
 import { expect, test } from 'vitest';
 import { openFaultyMedium } from '../../../snapshot/medium/faulty.ts';

@@ -1,6 +1,6 @@
 /**
- * Shows that units of a pool keep the block device contract: alone, over snapshots, as clones, as trackers of a VLUN, and
- * where every call of the medium completes later.
+ * Shows that units of a pool keep the block device contract: alone, over snapshots, as clones, as trackers of
+ * a VLUN, and where every call of the medium completes later.
  */
 import { openFaultyMedium } from '../../../snapshot/medium/faulty.ts';
 import { FaultyStore } from '../../../snapshot/medium/faulty-store.ts';

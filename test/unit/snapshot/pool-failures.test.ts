@@ -1,6 +1,6 @@
 /**
- * Shows that a pool fails safe: what the medium could not do is never acknowledged, a command's failure stays its own,
- * and after a failed append or flush nothing is acknowledged any more (SYSTEM promises 5, 7 and 8).
+ * Shows that a pool fails safe: what the medium could not do is never acknowledged, a command's failure stays
+ * its own, and after a failed append or flush nothing is acknowledged any more (SYSTEM promises 5, 7 and 8).
  */
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../../snapshot/medium/fault-plan.ts';
