@@ -46,10 +46,6 @@ async function runLane(
   let peer: Peer | undefined;
   try {
     for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
-      if (WANTS_FRESH_UNIT.includes(test)) {
-        await peer?.stop();
-        peer = undefined;
-      }
       peer ??= await open(profile, lane);
       const judgement = await runTest(test, peer.url, TEST_TIMEOUT_MS);
       onJudged(profile, judgement);
@@ -64,7 +60,10 @@ async function runLane(
 }
 
 async function runProfile(profile: Profile, tests: readonly string[], how: Run): Promise<void> {
-  const queue = tests.filter((test) => profile.applies(test));
+  const wantsFresh = (test: string): number => (WANTS_FRESH_UNIT.includes(test) ? 0 : 1);
+  const queue = tests
+    .filter((test) => profile.applies(test))
+    .sort((one, other) => wantsFresh(one) - wantsFresh(other));
   const lanes = Array.from({ length: how.laneCount }, (_, lane) => runLane(lane, profile, queue, how));
   await Promise.all(lanes);
 }

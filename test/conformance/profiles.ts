@@ -51,7 +51,7 @@ const NOT_ON_4096 = [
   ),
 ];
 
-/** Tests that take for zeroes what they have not written themselves: they want a unit of their own. */
+/** Tests that take for zeroes what they have not written themselves: they come first, on a fresh unit. */
 export const WANTS_FRESH_UNIT: readonly string[] = ['MultipathIO.CompareAndWrite'];
 
 const on512e = (test: string): boolean => !NOT_ON_512E.includes(test);
