@@ -64,6 +64,8 @@ export interface SnapshotObject {
   readonly sizeBytes: number;
   readonly blockBytes: LogicalBlockBytes;
   readonly createdAtMs: number;
+  /** Of an imported snapshot: the identity of the one it is a copy of, 32 hexadecimal digits. */
+  readonly origin?: string;
 }
 
 /** The next number of each kind to be given out. */

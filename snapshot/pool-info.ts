@@ -41,6 +41,7 @@ export function snapshotInfo(from: InfoSource, snapshot: SnapshotObject): Snapsh
     sizeBytes: snapshot.sizeBytes,
     blockBytes: snapshot.blockBytes,
     createdAtMs: snapshot.createdAtMs,
+    ...(snapshot.origin !== undefined && { origin: snapshot.origin }),
   };
 }
 

@@ -114,6 +114,8 @@ export interface SnapshotInfo {
   readonly sizeBytes: number;
   readonly blockBytes: LogicalBlockBytes;
   readonly createdAtMs: number;
+  /** Of an imported snapshot: the NAA of the one it is a copy of, in hexadecimal. */
+  readonly origin?: string;
 }
 
 /** Space of one VLUN or snapshot. */
@@ -215,6 +217,24 @@ export interface DiffAnswer {
   readonly ranges: readonly ByteRange[];
   /** There may be more from here on. */
   readonly nextOffsetBytes?: number;
+}
+
+/** A VLUN that nobody sees, empty or with the contents of a snapshot. */
+export interface StageRequest {
+  readonly sizeBytes: number;
+  readonly blockBytes: LogicalBlockBytes;
+  /** A snapshot at which its VLUN still is. */
+  readonly base?: { readonly vlun: string; readonly snapshot: string };
+}
+
+/** A staged VLUN becomes VLUN `name`, or the contents of it where that is still at `base`, with a snapshot. */
+export interface AdoptRequest extends WithDocuments {
+  readonly staging: string;
+  readonly name: string;
+  readonly base?: string;
+  readonly snapshot: string;
+  readonly origin: string;
+  readonly createdAtMs: number;
 }
 
 export interface PreserveRequest extends WithDocuments {

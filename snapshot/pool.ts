@@ -22,6 +22,7 @@ import { checkResize, resize } from './resize.ts';
 import { rollback } from './rollback.ts';
 import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
+import { adopt, isStaging, stage } from './staging.ts';
 import { Units } from './units.ts';
 import { UsageAccount } from './usage.ts';
 import type { View, VlunNode } from './views.ts';
@@ -79,7 +80,10 @@ export class Pool {
     environment: Types.PoolEnvironment,
     options?: Partial<Types.PoolOptions>,
   ): Promise<Pool> {
-    return new Pool(await openService(medium, environment, options));
+    const pool = new Pool(await openService(medium, environment, options));
+    const staged = [...pool.#service.parts.catalogue.vluns.values()].filter(isStaging);
+    for (const { name } of staged) await pool.deleteVlun({ name });
+    return pool;
   }
 
   get state(): Types.PoolState {
@@ -89,7 +93,8 @@ export class Pool {
   /** All VLUNs, by name. */
   list(): readonly Types.VlunInfo[] {
     const { catalogue } = this.#service.parts;
-    const vluns = [...catalogue.vluns.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const seen = [...catalogue.vluns.values()].filter((vlun) => !isStaging(vlun));
+    const vluns = seen.sort((a, b) => (a.name < b.name ? -1 : 1));
     return vluns.map((vlun) => vlunInfo(this.#service.parts, vlun));
   }
 
@@ -171,6 +176,31 @@ export class Pool {
     if (target.sizeBytes !== sizeBytes) this.#tell(id, 'capacity-changed');
     this.#service.reclaimer.wake();
     return vlunInfo(this.#service.parts, this.#node(id).vlun);
+  }
+
+  /** For an import. OperatorError bad-size, not-found, changed. */
+  stage(request: Types.StageRequest): Promise<Types.VlunInfo> {
+    return this.#making({}, (draft, nowMs) => stage(draft, request, { nowMs, isEmpty: this.#isEmpty }));
+  }
+
+  /** The end of an import. OperatorError not-found, exists, bad-name, changed. */
+  async adopt(request: Types.AdoptRequest): Promise<Types.VlunInfo> {
+    this.#service.gate.check();
+    checkDocuments(request.documents);
+    const staged = this.#vlun(request.staging);
+    const verb = (draft: Draft): VlunObject[] => {
+      const vluns = adopt(draft, request, this.#isEmpty);
+      draft.putDocuments(request.documents);
+      return vluns;
+    };
+    const node = this.#node(request.base === undefined ? staged.id : this.#vlun(request.name).id);
+    const { sizeBytes } = node;
+    const [vlun, ...followers] = await this.#replacing(node, staged.sizeBytes, verb);
+    if (request.base === undefined) this.#units.renamed(node);
+    for (const one of [node, ...followers]) this.#tell(one.id, 'contents-replaced');
+    if (sizeBytes !== staged.sizeBytes) this.#tell(node.id, 'capacity-changed');
+    this.#service.reclaimer.wake();
+    return vlunInfo(this.#service.parts, vlun as VlunObject);
   }
 
   /** OperatorError not-found, bad-size, shrinks. */
@@ -303,6 +333,10 @@ export class Pool {
       return result;
     });
   }
+
+  readonly #isEmpty = (image: number): boolean => {
+    return this.#service.parts.tables.imageStats(image).entries === 0;
+  };
 
   /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
   async #replacing<T>(node: VlunNode, sizeBytes: number, verb: (draft: Draft) => T): Promise<T> {

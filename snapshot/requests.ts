@@ -6,6 +6,8 @@ import type { Draft, SnapshotObject, VlunObject } from './catalogue.ts';
 import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+/** Names that begin so are the pool's own. */
+export const STAGING_PREFIX = '.import-';
 const DOCUMENT_NAME_BYTES_MAX = 60;
 
 export function checkName(name: string, what: 'VLUN' | 'snapshot'): void {
@@ -47,6 +49,9 @@ export function snapshotNamed(draft: Draft, vlun: VlunObject, name: string): Sna
 /** The name of a VLUN to be made: well formed and not taken. */
 export function newVlunName(draft: Draft, name: string): void {
   checkName(name, 'VLUN');
+  if (name.startsWith(STAGING_PREFIX)) {
+    throw new OperatorError('bad-name', `Names that begin with '${STAGING_PREFIX}' are kept for imports.`);
+  }
   if (draft.vlunNamed(name) !== undefined)
     throw new OperatorError('exists', `There is a VLUN '${name}' already.`);
 }

@@ -56,6 +56,11 @@ export class Units {
     return unit;
   }
 
+  /** The unit is made anew at the next use: the VLUN has another name. Nobody may hold the old one. */
+  renamed(node: VlunNode): void {
+    this.#vluns.delete(node);
+  }
+
   /** Tells the listeners of a VLUN's unit. */
   tell(node: VlunNode, fact: UnitFact): void {
     this.#vluns.get(node)?.unit.tell(fact);
