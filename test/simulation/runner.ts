@@ -24,6 +24,8 @@ import { issueStructure, movesEnd, type StructureCommand } from './structure-com
 const EVENTS_MAX = 200_000;
 /** A pool this full may refuse a write: freed places wait for flushes before they are free. */
 const FULL_SHARE = 1 / 4;
+/** So may one this small, where a single write takes half of it. */
+const SMALL_BLOCKS = 1000;
 
 /** What was run, over all scripts it is handed to. */
 export interface Tally {
@@ -170,7 +172,9 @@ class Run implements Stage, Listener {
     if (code === 'CLOSED') return pool?.state !== 'serving' || this.history.deletions > 0;
     if (code !== 'NO_SPACE' || pool === undefined) return false;
     const { usedBytes, capacityBytes } = pool.status();
-    return this.world.spaceBlocks !== undefined || usedBytes > capacityBytes * FULL_SHARE || faults > 0;
+    const { capacityBlocks, spaceBlocks } = this.world;
+    if (capacityBlocks <= SMALL_BLOCKS || spaceBlocks !== undefined || faults > 0) return true;
+    return usedBytes > capacityBytes * FULL_SHARE;
   }
 
   async #perform(operation: Operation): Promise<void> {

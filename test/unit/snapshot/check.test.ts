@@ -4,122 +4,20 @@
  */
 import { expect, test } from 'vitest';
 import { type CheckReport, checkPool } from '../../../snapshot/check.ts';
+import { IMAGE, journalWriter, KEYS, LIVE, SNAPSHOT, STATE, soundPool, VLUN } from './sound-pool.ts';
 import {
   blockOf,
-  bytesOf,
   checksum,
   groupCounts,
-  JournalWriter,
-  joined,
   json,
   key,
-  POOL,
   placeGroup,
-  StoredPool,
+  type StoredPool,
   stats,
   summaryList,
   sumOf,
   tablePage,
 } from './stored-pool.ts';
-
-const IMAGE = { id: 1, frozen: true };
-const LIVE = { id: 2, base: 1, frozen: false };
-const VLUN = {
-  id: 1,
-  name: 'disk',
-  identity: 1,
-  sizeBytes: 1 << 20,
-  blockBytes: 512,
-  readOnly: false,
-  removable: false,
-  writeCache: true,
-  createdAtMs: 0,
-  live: 2,
-};
-const SNAPSHOT = {
-  id: 1,
-  vlun: 1,
-  name: 'monday',
-  image: 1,
-  identity: 2,
-  sizeBytes: 1 << 20,
-  blockBytes: 512,
-  createdAtMs: 0,
-};
-const STATE = {
-  format: 1,
-  pool: POOL,
-  sequence: 7,
-  checksum: 4711,
-  epoch: 3,
-  segment: 1,
-  counters: { vlun: 2, image: 3, snapshot: 2, identity: 3 },
-};
-
-const KEYS = {
-  state: key('S'),
-  vlun: key('c', [1, 1], [1, 4]),
-  image: key('c', [2, 1], [1, 4]),
-  live: key('c', [2, 1], [2, 4]),
-  snapshot: key('c', [3, 1], [1, 4]),
-  imagePage: key('t', [0, 5], [1, 4]),
-  livePage: key('t', [0, 5], [2, 4]),
-  imageSummary: key('s', [1, 4], [0, 3]),
-  liveSummary: key('s', [2, 4], [0, 3]),
-  imageStats: key('i', [1, 4]),
-  liveStats: key('i', [2, 4]),
-  group: key('b', [0, 4]),
-  counts: key('B', [0, 4]),
-};
-
-/**
- * A VLUN with a snapshot: blocks 0 and 9 stored in the snapshot's image, 0 again and a hole at 9 in the live
- * one.
- */
-function soundPool(): StoredPool {
-  const pool = new StoredPool(1000);
-  pool.put(KEYS.state, json(STATE));
-  pool.put(KEYS.vlun, json(VLUN));
-  pool.put(KEYS.image, json(IMAGE));
-  pool.put(KEYS.live, json(LIVE));
-  pool.put(KEYS.snapshot, json(SNAPSHOT));
-  pool.put(key('d', ...[...'lun-map'].map((c) => [c.charCodeAt(0), 1] as const)), json({ luns: [0] }));
-  pool.put(
-    KEYS.imagePage,
-    tablePage(1, 0, [
-      [0, 2, sumOf(2)],
-      [9, 3, sumOf(3)],
-    ]),
-  );
-  pool.put(
-    KEYS.livePage,
-    tablePage(2, 0, [
-      [0, 4, sumOf(4)],
-      [9, 1, 0],
-    ]),
-  );
-  pool.put(KEYS.imageSummary, summaryList(1, 0, [0]));
-  pool.put(KEYS.liveSummary, summaryList(2, 0, [0]));
-  pool.put(KEYS.imageStats, stats(1, 2, 2));
-  pool.put(KEYS.liveStats, stats(2, 2, 1));
-  pool.put(KEYS.group, placeGroup(0, [2, 3, 4]));
-  pool.put(KEYS.counts, groupCounts(0, [3]));
-  for (const place of [2, 3, 4, 5, 6]) pool.blocks.set(place, blockOf(place));
-  const writer = journalWriter();
-  pool.journal = [
-    joined(
-      writer.segment(),
-      writer.write([{ kind: 1, vlun: 1, block: 300, place: 5, blocks: 1 }], [sumOf(5)]),
-      writer.mark(9),
-      writer.write([{ kind: 2, vlun: 1, block: 0, place: 6, blocks: 1 }], [sumOf(6)]),
-    ),
-  ];
-  return pool;
-}
-
-function journalWriter(): JournalWriter {
-  return new JournalWriter({ sequence: STATE.sequence, previous: STATE.checksum, epoch: STATE.epoch });
-}
 
 async function check(pool: StoredPool): Promise<CheckReport> {
   return checkPool(await pool.open(), { checksum, data: true });
@@ -383,87 +281,3 @@ function flipJournal(pool: StoredPool, offset: number): void {
   const [segment] = pool.journal;
   if (segment !== undefined) segment[offset] = (segment[offset] ?? 0) ^ 4;
 }
-
-test('after the last mark a record whose data is missing ends the journal, and that is no damage', async () => {
-  const pool = soundPool();
-  pool.blocks.set(6, blockOf(0));
-  expect(await check(pool)).toMatchObject({ ok: true, sequence: 10, records: 3 });
-});
-
-test('after the last mark a record that is damaged ends the journal, what follows included', async () => {
-  const pool = soundPool();
-  const [segment = new Uint8Array()] = pool.journal;
-  segment[segment.byteLength - 2] = 0x55;
-  expect(await check(pool)).toMatchObject({ ok: true, sequence: 10 });
-});
-
-test('where an opening cut the journal and went on, its records count and not those behind the cut', async () => {
-  const pool = soundPool();
-  const writer = journalWriter();
-  const begin = joined(writer.segment(), writer.mark(8));
-  const cut = { sequence: writer.sequence, previous: writer.previous };
-  const old = writer.write([{ kind: 1, vlun: 1, block: 1, place: 5, blocks: 1 }], [sumOf(5)]);
-  const next = new JournalWriter({ ...cut, epoch: STATE.epoch + 1 });
-  const going = joined(
-    next.segment(),
-    next.write([{ kind: 1, vlun: 1, block: 2, place: 6, blocks: 1 }], [sumOf(6)]),
-  );
-  // The remains of the old life lie at the begin of a later segment, as they do when one is used again.
-  pool.journal = [begin, going, old];
-  expect(await check(pool)).toMatchObject({ ok: true, sequence: 11, records: 4, referencedBlocks: 4 });
-});
-
-test('P5, P11: in the replay a write takes the entries of trackers away, a patch leaves them', async () => {
-  const pool = soundPool();
-  const writer = journalWriter();
-  const tracker = { ...VLUN, id: 2, name: 'tracker', identity: 3, live: 3, tracks: 1 };
-  pool.journal = [
-    joined(
-      writer.structure({
-        counters: { vlun: 3, image: 4, snapshot: 2, identity: 4 },
-        images: [[3, { id: 3, frozen: false }]],
-        vluns: [[2, tracker]],
-      }),
-      writer.write([{ kind: 1, vlun: 2, block: 7, place: 5, blocks: 2 }], [sumOf(5), sumOf(6)]),
-      writer.write([{ kind: 3, vlun: 1, block: 7, blocks: 1 }], []),
-      writer.write([{ kind: 4, vlun: 1, block: 8, blocks: 1 }], []),
-    ),
-  ];
-  // Places 2, 3, 4 of before, and 6 under the entry that the patch left alone.
-  expect(await check(pool)).toMatchObject({ ok: true, errors: [], referencedBlocks: 4, verifiedBlocks: 4 });
-});
-
-test('a full group is stored without a bitmap, and a summary may be one', async () => {
-  const pool = new StoredPool(40_000);
-  const { sequence, ...state } = STATE;
-  pool.put(
-    KEYS.state,
-    json({ ...state, sequence, counters: { vlun: 2, image: 2, snapshot: 1, identity: 2 } }),
-  );
-  pool.put(KEYS.vlun, json({ ...VLUN, live: 1, sizeBytes: 1 << 30 }));
-  pool.put(KEYS.image, json({ id: 1, frozen: false }));
-  const pages = Array.from({ length: 66 }, (_, i) => i);
-  for (const page of pages) {
-    const entries = Array.from({ length: 256 }, (_, i) => [i, 16_384 - 512 + page * 256 + i, 9] as const);
-    pool.put(key('t', [page, 5], [1, 4]), tablePage(1, page, entries));
-  }
-  const summary = joined(
-    bytesOf([1, 1], [1, 1], [66, 2], [1, 4], [0, 4]),
-    new Uint8Array(2048).fill(0xff, 0, 8).fill(3, 8, 9),
-  );
-  pool.put(KEYS.imageSummary, joined(bytesOf([checksum(summary), 4]), summary));
-  pool.put(KEYS.imageStats, stats(1, 66 * 256, 66 * 256));
-  pool.put(
-    KEYS.group,
-    placeGroup(
-      0,
-      Array.from({ length: 512 }, (_, i) => 16_384 - 512 + i),
-    ),
-  );
-  const full = bytesOf([1, 1], [1, 1], [16_384, 2], [1, 4], [0, 4]);
-  pool.put(key('b', [1, 4]), joined(bytesOf([checksum(full), 4]), full));
-  pool.put(KEYS.counts, groupCounts(0, [512, 16_384]));
-  const report = await checkPool(await pool.open(), { checksum });
-  expect(report.errors).toEqual([]);
-  expect(report).toMatchObject({ ok: true, referencedBlocks: 66 * 256, verifiedBlocks: 0 });
-});
