@@ -25,7 +25,6 @@ import { PRODUCT } from './product.ts';
 import { Connection } from './shell/connection.ts';
 import { Hub } from './shell/hub.ts';
 import { addressText, Portal, type PortalAddress } from './shell/portal.ts';
-import { slabAllocator } from './shell/slab.ts';
 import { PORTAL_GROUP_TAG, targetDirectory } from './targets/directory.ts';
 import { Targets } from './targets/targets.ts';
 import type { TargetUnits } from './targets/unit-map.ts';
@@ -218,7 +217,7 @@ function makeScsiTarget(shared: {
     portName: `${name},t,0x${PORTAL_GROUP_TAG.toString(16).padStart(4, '0')}`,
     portGroupTag: PORTAL_GROUP_TAG,
     product: PRODUCT,
-    allocate: slabAllocator(),
+    allocate: (bytes) => hub.buffers.allocate(bytes),
     abortTasks: (request) => hub.abortTasks(name, request),
     onFault: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);

@@ -15,7 +15,8 @@ import type {
 import type { Nexus } from '../../protocol/scsi/target.ts';
 import type { TaskResult } from '../../protocol/scsi/task.ts';
 import type { Clock } from '../clock.ts';
-import { Outbox } from './outbox.ts';
+import type { DataInBuffers } from './data-in-buffers.ts';
+import { COPY_BYTES_MAX, Outbox } from './outbox.ts';
 
 /** Unsent answers on one connection above which no more commands are read from it. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
@@ -28,6 +29,8 @@ export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
 
 /** What a connection needs of the server around it. */
 export interface ConnectionHost {
+  /** Where the data-in of commands comes from, and goes back to once it is sent. */
+  readonly buffers: DataInBuffers;
   /** The nexus for a normal session; undefined for a discovery session. */
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
@@ -96,6 +99,7 @@ export class Connection {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         const effects = this.#core.handle(next, this.#clock.nowMs());
         for (const effect of effects) this.#carryOut(effect);
+        if (next.type === 'taskDone' && next.result.dataIn !== undefined) this.#dataSent(next.result.dataIn);
       }
     } finally {
       this.#busy = false;
@@ -140,6 +144,11 @@ export class Connection {
       default:
         effect satisfies never;
     }
+  }
+
+  /** The answer was made in the same turn; what the outbox copies is not read again. */
+  #dataSent(dataIn: Uint8Array): void {
+    if (dataIn.byteLength <= COPY_BYTES_MAX) this.#host.buffers.giveBack(dataIn);
   }
 
   #runTask({ task, scsi }: RunTask): void {

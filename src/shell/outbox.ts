@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 
 /** Pieces up to this many bytes are copied together. */
-const COPY_BYTES_MAX = 16 * 1024;
+export const COPY_BYTES_MAX = 16 * 1024;
 const SLAB_BYTES = 256 * 1024;
 
 export class Outbox {
@@ -28,6 +28,7 @@ export class Outbox {
 
   /** Takes pieces; those that are copied may be changed at once, the others must stay as they are. */
   add(pieces: readonly Uint8Array[]): void {
+    if (this.isEmpty && this.#socket.writableLength === 0) this.#rewind();
     for (const piece of pieces) {
       const bytes = piece.byteLength;
       if (bytes > COPY_BYTES_MAX) {
@@ -58,6 +59,12 @@ export class Outbox {
     for (const run of runs) more = this.#socket.write(run);
     this.#socket.uncork();
     return more;
+  }
+
+  /** The kernel has taken all there was: its bytes are not read again. Fresh memory costs more than the copy does. */
+  #rewind(): void {
+    this.#sentBytes = 0;
+    this.#filledBytes = 0;
   }
 
   #closeRun(): void {
