@@ -108,3 +108,48 @@ test('a full group is stored without a bitmap, and a summary may be one', async 
   expect(report.errors).toEqual([]);
   expect(report).toMatchObject({ ok: true, referencedBlocks: 66 * 256, verifiedBlocks: 0 });
 });
+
+/** The pool without its snapshot: image 1 is hidden, and image 2 alone stands over it. */
+function hiddenPool(): StoredPool {
+  const pool = soundPool();
+  pool.remove(KEYS.snapshot);
+  pool.put(
+    KEYS.imagePage,
+    tablePage(1, 0, [
+      [0, 2, sumOf(2)],
+      [20, 3, sumOf(3)],
+    ]),
+  );
+  return pool;
+}
+
+const BACKGROUND = { merge: 6, sweep: 7 } as const;
+
+test('a merged page goes to the image over it, whose own entries win', async () => {
+  const pool = hiddenPool();
+  const writer = journalWriter();
+  pool.journal = [
+    joined(
+      writer.write([{ kind: BACKGROUND.merge, vlun: 1, block: 0, place: 2, blocks: 0 }], []),
+      // The entry of block 20 is now in the live image: a write there gives its place back.
+      writer.write([{ kind: 3, vlun: 1, block: 20, blocks: 1 }], []),
+    ),
+  ];
+  expect(await check(pool)).toMatchObject({ ok: true, errors: [], referencedBlocks: 1, verifiedBlocks: 1 });
+});
+
+test('a swept page keeps what some image over it does not override', async () => {
+  const pool = hiddenPool();
+  pool.journal = [journalWriter().write([{ kind: BACKGROUND.sweep, vlun: 1, block: 0, blocks: 0 }], [])];
+  // Place 2 is overridden by place 4, place 3 by nothing.
+  expect(await check(pool)).toMatchObject({ ok: true, errors: [], referencedBlocks: 2, verifiedBlocks: 2 });
+});
+
+test.each(Object.entries(BACKGROUND))(
+  'I14: a %s of an image that a snapshot stands on is found',
+  async (_name, kind) => {
+    const pool = soundPool();
+    pool.journal = [journalWriter().write([{ kind, vlun: 1, block: 0, place: 2, blocks: 0 }], [])];
+    expect((await check(pool)).errors.join('\n')).toMatch(/^I14: record 8 (merges|sweeps) image 1/);
+  },
+);
