@@ -2,9 +2,11 @@
  * A VLUN or a snapshot as a logical unit: identity, blocks, properties, facts, and small values that survive
  * restarts, which are documents of the pool.
  */
+import assert from 'node:assert';
 import type { BlockDevice } from '../lun/block-device.ts';
 import type { LogicalUnit, UnitFact, UnitIdentity, UnitState } from '../lun/logical-unit.ts';
 import type { MaybePromise } from '../lun/units.ts';
+import { DOCUMENT_NAME_BYTES_MAX } from './keys.ts';
 
 /** Documents of this prefix belong to the units; the rest to whoever names them. */
 export const UNIT_DOCUMENT_PREFIX = 'unit/';
@@ -91,6 +93,11 @@ export class UnitDocuments implements UnitState {
   }
 
   #nameOf(key: string): string {
-    return unitDocuments(this.#options.owner) + key;
+    const name = unitDocuments(this.#options.owner) + key;
+    assert(
+      Buffer.byteLength(name) <= DOCUMENT_NAME_BYTES_MAX,
+      `the name '${key}' is short enough to be stored`,
+    );
+    return name;
   }
 }

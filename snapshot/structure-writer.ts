@@ -54,15 +54,18 @@ export class StructureWriter {
 
   #append(change: CatalogueChange): MaybePromise<void> {
     if (Object.keys(change).length === 0) return undefined;
-    if (Buffer.byteLength(JSON.stringify(change)) + RECORD_ROOM_BYTES > this.#options.appendBytesMax) {
+    const json = JSON.stringify(change);
+    if (Buffer.byteLength(json) + RECORD_ROOM_BYTES > this.#options.appendBytesMax) {
       throw new OperatorError(
         'too-large',
         'The change does not fit into one journal record; make it smaller.',
       );
     }
-    const appended = this.#options.committer.appendAlone((encoder) => encoder.structure(change));
-    if (appended instanceof Promise) return appended.then(() => this.#apply(change));
-    return this.#apply(change);
+    // What recovery would apply: documents are copied, so that nobody else holds what the pool keeps.
+    const stored = JSON.parse(json) as CatalogueChange;
+    const appended = this.#options.committer.appendAlone((encoder) => encoder.structure(stored));
+    if (appended instanceof Promise) return appended.then(() => this.#apply(stored));
+    return this.#apply(stored);
   }
 
   #apply(change: CatalogueChange): void {

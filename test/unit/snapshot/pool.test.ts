@@ -117,6 +117,16 @@ describe('verbs', () => {
     expect(world.pool.documents.get('other')).toEqual([1, 2]);
   });
 
+  test('a document is a copy: changing what was given changes nothing in the pool', async () => {
+    const world = await newPool();
+    const given = { luns: [1] };
+    await world.pool.documents.put({ map: given });
+    given.luns.push(2);
+    expect(world.pool.documents.get('map')).toEqual({ luns: [1] });
+    await killAndReopen(world);
+    expect(world.pool.documents.get('map')).toEqual({ luns: [1] });
+  });
+
   test('small values of a unit survive, and end with it', async () => {
     const world = await newPool();
     await world.pool.createVlun({ name: 'a', sizeBytes: MiB });
