@@ -25,7 +25,7 @@ import { createSnapshots } from './snapshot.ts';
 import { adopt, isStaging, stage } from './staging.ts';
 import { Units } from './units.ts';
 import { UsageAccount } from './usage.ts';
-import type { View, VlunNode } from './views.ts';
+import type { SnapshotView, VlunNode } from './views.ts';
 
 const POOL_NUMBER_BYTES = 16;
 
@@ -214,6 +214,8 @@ export class Pool {
       if (request.sizeBytes < sizeBytes) {
         device.resized(request.sizeBytes);
         await device.cutOff({ from: request.sizeBytes, to: sizeBytes });
+      } else {
+        await this.#clearLastBlock(node, request.sizeBytes);
       }
       await this.#verb(request, (draft) => resize(draft, id, request.sizeBytes));
     } finally {
@@ -221,6 +223,15 @@ export class Pool {
     }
     this.#units.tell(node, 'capacity-changed');
     return vlunInfo(this.#service.parts, node.vlun);
+  }
+
+  /** Before a VLUN grows: the rest of its last pool block may hold what a larger one wrote that it once followed. */
+  async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
+    const { sizeBytes } = node.vlun;
+    const end = Math.min(Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES, newSizeBytes);
+    const larger = node.below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
+    if (end <= sizeBytes || node.above !== undefined || larger) return;
+    await this.#units.ofVlun(node).device.cutOff({ from: sizeBytes, to: end });
   }
 
   /** OperatorError not-found. */
@@ -365,7 +376,7 @@ export class Pool {
   }
 
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
-  #view(name: string): View {
+  #view(name: string): VlunNode | SnapshotView {
     const [vlun = '', snapshot] = name.split('@');
     if (snapshot === undefined) return this.#node(this.#vlun(vlun).id);
     return this.#service.parts.views.snapshot(this.#snapshot(vlun, snapshot).id);

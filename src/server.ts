@@ -16,7 +16,7 @@ import type { Medium } from '../snapshot/medium/medium.ts';
 import { Pool } from '../snapshot/pool.ts';
 import type { PoolFact } from '../snapshot/pool-types.ts';
 import { AdminServer } from './admin/server.ts';
-import { ADMIN_VERBS } from './admin/verbs.ts';
+import { ADMIN_STREAM_VERBS, ADMIN_VERBS } from './admin/verbs.ts';
 import { blockChecksum, crc32c } from './checksums.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -141,7 +141,7 @@ export class SnaplunServer {
         nowMs: () => options.clock.nowMs(),
         poolDescription: options.medium.description,
       },
-      ADMIN_VERBS,
+      { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
     );
     const registry = new SessionRegistry(DEFAULT_LIMITS);
     const directory = targetDirectory({

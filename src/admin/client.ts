@@ -36,7 +36,7 @@ function exchange(socketPath: string, request: string): Promise<string> {
   });
 }
 
-function unreachable(socketPath: string, cause: NodeJS.ErrnoException): OperatorError {
+export function unreachable(socketPath: string, cause: NodeJS.ErrnoException): OperatorError {
   const why =
     cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED'
       ? 'no server runs there; start one with `snaplun serve`, or name its socket with --admin'

@@ -2,21 +2,29 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { OperatorError, StoreError } from '../../lun/errors.ts';
-import { type AdminResponse, isAdminRequest, REQUEST_BYTES_MAX } from './protocol.ts';
-import type { AdminContext, Verb } from './verb.ts';
+import { FrameReader, frameHeader, writeFrame } from './frames.ts';
+import { type AdminRequest, type AdminResponse, isAdminRequest, REQUEST_BYTES_MAX } from './protocol.ts';
+import type { AdminContext, StreamVerb, Verb } from './verb.ts';
+
+export interface AdminVerbs {
+  readonly plain: readonly Verb[];
+  readonly streams: readonly StreamVerb[];
+}
 
 export class AdminServer {
   readonly #path: string;
   readonly #context: AdminContext;
   readonly #verbs: ReadonlyMap<string, Verb>;
+  readonly #streams: ReadonlyMap<string, StreamVerb>;
   readonly #server: Server;
   /** Changes run one after another: each sees the state the one before has left. */
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  private constructor(path: string, context: AdminContext, verbs: readonly Verb[]) {
+  private constructor(path: string, context: AdminContext, verbs: AdminVerbs) {
     this.#path = path;
     this.#context = context;
-    this.#verbs = new Map(verbs.map((row) => [row.name, row]));
+    this.#verbs = new Map(verbs.plain.map((row) => [row.name, row]));
+    this.#streams = new Map(verbs.streams.map((row) => [row.name, row]));
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
   }
 
@@ -24,7 +32,7 @@ export class AdminServer {
    * Listens on `path`. The caller holds the pool's lock, so a socket file that nobody listens on is what
    * a dead server left behind, and is removed.
    */
-  static async open(path: string, context: AdminContext, verbs: readonly Verb[]): Promise<AdminServer> {
+  static async open(path: string, context: AdminContext, verbs: AdminVerbs): Promise<AdminServer> {
     const admin = new AdminServer(path, context, verbs);
     await removeStale(path);
     // Between bind and chmod the umask alone protects the socket.
@@ -55,48 +63,43 @@ export class AdminServer {
   }
 
   #serve(socket: Socket): void {
-    let text = '';
-    let answered = false;
-    const answer = (response: AdminResponse): void => {
-      answered = true;
-      socket.end(`${JSON.stringify(response)}\n`);
-    };
-    socket.setEncoding('utf8');
+    let received = Buffer.alloc(0);
+    const refuse = (response: AdminResponse): void => void socket.end(lineOf(response));
     socket.on('error', (error) =>
       this.#context.log.debug('an admin client broke off', { why: error.message }),
     );
-    socket.on('end', () => {
-      if (!answered) socket.end();
-    });
-    socket.on('data', (chunk: string) => {
-      if (answered) return;
-      text += chunk;
-      const end = text.indexOf('\n');
-      if (end >= 0) {
-        answered = true;
-        void this.#answer(text.slice(0, end)).then(answer);
-      } else if (text.length > REQUEST_BYTES_MAX) {
-        answer(failure('usage', `an admin request is one line of at most ${REQUEST_BYTES_MAX} bytes`));
-      }
-    });
+    const onEnd = (): void => void socket.end();
+    const onData = (chunk: Buffer): void => {
+      received = Buffer.concat([received, chunk]);
+      const end = received.indexOf(0x0a);
+      if (end < 0 && received.byteLength <= REQUEST_BYTES_MAX) return;
+      socket.pause();
+      socket.off('data', onData);
+      socket.off('end', onEnd);
+      if (end >= 0) void this.#answer(socket, received.toString('utf8', 0, end), received.subarray(end + 1));
+      else refuse(failure('usage', `an admin request is one line of at most ${REQUEST_BYTES_MAX} bytes`));
+    };
+    socket.on('end', onEnd);
+    socket.on('data', onData);
   }
 
-  async #answer(line: string): Promise<AdminResponse> {
-    let request: unknown;
-    try {
-      request = JSON.parse(line);
-    } catch (error) {
-      return failure('usage', `an admin request is one line of JSON: ${(error as SyntaxError).message}`);
+  /** Never rejects. `rest` is what the client sent after its line. */
+  async #answer(socket: Socket, line: string, rest: Buffer): Promise<void> {
+    const request = parsed(line);
+    const stream = 'verb' in request ? this.#streams.get(request.verb) : undefined;
+    if ('verb' in request && stream !== undefined) {
+      await this.#stream(socket, { row: stream, args: request.arguments, rest });
+      return;
     }
-    if (!isAdminRequest(request)) return failure('usage', 'an admin request has "verb" and "arguments"');
-    const row = this.#verbs.get(request.verb);
+    socket.resume();
+    socket.end(lineOf('verb' in request ? await this.#run(request) : request));
+  }
+
+  async #run({ verb: name, arguments: args }: AdminRequest): Promise<AdminResponse> {
+    const row = this.#verbs.get(name);
     if (row === undefined) {
-      return failure(
-        'usage',
-        `this server knows no "${request.verb}"; is the program newer than the server?`,
-      );
+      return failure('usage', `this server knows no "${name}"; is the program newer than the server?`);
     }
-    const { arguments: args } = request;
     try {
       const result = row.changes
         ? await this.#afterOthers(() => row.run(this.#context, args))
@@ -105,6 +108,33 @@ export class AdminServer {
     } catch (error) {
       return this.#failed(row.name, error);
     }
+  }
+
+  /** Out: frames, then the answer. In: the answer, at the end of the frames or before. */
+  async #stream(
+    socket: Socket,
+    { row, args, rest }: { row: StreamVerb; args: AdminRequest['arguments']; rest: Buffer },
+  ): Promise<void> {
+    const reader = new FrameReader(
+      socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
+      rest,
+    );
+    let response: AdminResponse;
+    try {
+      const result = await row.run(this.#context, args, {
+        write: (bytes) =>
+          writeFrame(socket, bytes).catch((cause: unknown) => {
+            throw clientGone(cause);
+          }),
+        read: (brokeOff) => reader.contents(brokeOff),
+      });
+      response = { ok: true, result: result ?? null };
+    } catch (error) {
+      response = this.#failed(row.name, error);
+    }
+    if (row.direction === 'out') socket.write(frameHeader(0));
+    socket.end(lineOf(response));
+    socket.resume();
   }
 
   #afterOthers<T>(run: () => Promise<T>): Promise<T> {
@@ -144,6 +174,24 @@ async function removeStale(path: string): Promise<void> {
     throw new OperatorError('in-use', `cannot open the admin socket ${path}: another server listens on it`);
   }
   rmSync(path, { force: true });
+}
+
+function parsed(line: string): AdminRequest | AdminResponse {
+  let request: unknown;
+  try {
+    request = JSON.parse(line);
+  } catch (error) {
+    return failure('usage', `an admin request is one line of JSON: ${(error as SyntaxError).message}`);
+  }
+  return isAdminRequest(request) ? request : failure('usage', 'an admin request has "verb" and "arguments"');
+}
+
+function lineOf(response: AdminResponse): string {
+  return `${JSON.stringify(response)}\n`;
+}
+
+function clientGone(cause: unknown): OperatorError {
+  return new OperatorError('client-gone', 'the admin client went away', { cause });
 }
 
 function failure(code: string, message: string): AdminResponse {

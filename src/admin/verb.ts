@@ -25,6 +25,21 @@ export interface Verb {
   run(context: AdminContext, args: Readonly<Record<string, unknown>>): Promise<unknown>;
 }
 
+/** The bytes of a request, beside its line. */
+export interface Channel {
+  /** Waits while the client does not keep up. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** `brokeOff` makes the error for a client that went away before its last byte. */
+  read(brokeOff: () => Error): AsyncIterable<Uint8Array>;
+}
+
+/** A verb that takes or gives bytes as well; it runs beside all others. */
+export interface StreamVerb {
+  readonly name: string;
+  readonly direction: 'in' | 'out';
+  run(context: AdminContext, args: Readonly<Record<string, unknown>>, channel: Channel): Promise<unknown>;
+}
+
 export function verb<F extends Fields>(row: {
   readonly name: string;
   readonly changes: boolean;

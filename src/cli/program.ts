@@ -8,6 +8,7 @@ import { lunCommands } from './lun.ts';
 import { poolCommands, statusCommand } from './pool.ts';
 import { serveCommand } from './serve.ts';
 import { preserveCommands, snapshotCommands } from './snapshot.ts';
+import { streamCommands } from './stream.ts';
 
 /** Exit status: 0 done, 1 refused or failed, 2 wrong use. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -17,6 +18,7 @@ const GROUPS: readonly ((root: Argv<GlobalOptions>) => Argv<GlobalOptions>)[] = 
   lunCommands,
   snapshotCommands,
   preserveCommands,
+  streamCommands,
   targetCommands,
   initiatorCommands,
   chapCommands,
