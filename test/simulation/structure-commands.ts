@@ -4,8 +4,8 @@
  */
 import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
 import { SECTOR_BYTES } from './content.ts';
-import { type Command, piece } from './history.ts';
-import { type Restructuring, snapshotKey } from './model.ts';
+import { type Command, piece, SECTORS_PER_POOL_BLOCK } from './history.ts';
+import { type ModelVlun, type Restructuring, snapshotKey } from './model.ts';
 import type { Operation } from './script.ts';
 import type { Stage } from './stage.ts';
 
@@ -169,14 +169,21 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
   const sizeBytes = sectors * SECTOR_BYTES;
   if (vlun === undefined || sizeBytes % vlun.blockBytes !== 0 || vlun.sectors === sectors) return undefined;
   if (!history.head.mayResize(name, sectors)) return undefined;
-  const cut = new Uint32Array(Math.max(0, vlun.sectors - sectors));
   return {
-    ...(cut.length > 0 && { vlun: name, pieces: [piece(sectors, cut)] }),
+    ...clearedBy(vlun, sectors),
     what: `resize ${name} to ${sectors} sectors`,
     restructure: (model) => model.resize(name, sizeBytes),
     call: () => pool.resizeVlun({ name, sizeBytes, shrink: true }),
     recognises: (change) => hasVlun(change, (one) => one.name === name && one.sizeBytes === sizeBytes),
   };
+}
+
+/** What a resize deallocates first: what is cut off, or on growing the rest of the last pool block, which nobody sees. */
+function clearedBy(vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
+  const { name: vlunName, sectors: present } = vlun;
+  const blockEnd = Math.ceil(present / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
+  const [from, to] = sectors < present ? [sectors, present] : [present, Math.min(blockEnd, sectors)];
+  return to > from ? { vlun: vlunName, pieces: [piece(from, new Uint32Array(to - from))] } : {};
 }
 
 function deleteVlun({ pool, history }: Stage, { vlun: name }: On<'delete'>): Verb | undefined {
