@@ -17,8 +17,8 @@ import { Disagreement } from './disagreement.ts';
 import { History } from './history.ts';
 import { checksum, type End, type Listener, Machine } from './machine.ts';
 import type { Operation, Script, World } from './script.ts';
-import type { Stage, Tracked } from './stage.ts';
-import { issueStructure, movesEnd, type StructureCommand } from './structure-commands.ts';
+import type { Stage, StructureCommand, Tracked } from './stage.ts';
+import { issueStructure, movesEnd } from './structure-commands.ts';
 
 /** More events than this without an end are a command that never comes back. */
 const EVENTS_MAX = 200_000;

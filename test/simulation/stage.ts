@@ -1,10 +1,10 @@
 /** What the commands of a run need of it. */
 import type { MaybePromise } from '../../lun/units.ts';
+import type { CheckedChange } from '../../snapshot/check-catalogue.ts';
 import type { Pool } from '../../snapshot/pool.ts';
 import type { Random } from '../support/random.ts';
 import type { Command, History } from './history.ts';
 import type { World } from './script.ts';
-import type { StructureCommand } from './structure-commands.ts';
 
 export interface Tracked<T> {
   readonly command: Command;
@@ -13,6 +13,13 @@ export interface Tracked<T> {
   readonly good: (result: T) => void;
   /** Failures that are in order here, beside those that the world explains. */
   readonly mayFail?: (error: unknown) => boolean;
+}
+
+export interface StructureCommand {
+  readonly command: Command;
+  readonly call: () => Promise<unknown>;
+  /** Is this its journal record? */
+  readonly recognises: (change: CheckedChange) => boolean;
 }
 
 export interface Stage {

@@ -11,13 +11,6 @@ import type { Stage } from './stage.ts';
 
 type On<K extends Operation['do']> = Extract<Operation, { do: K }>;
 
-export interface StructureCommand {
-  readonly command: Command;
-  readonly call: () => Promise<unknown>;
-  /** Is this its journal record? */
-  readonly recognises: (change: CheckedChange) => boolean;
-}
-
 interface Verb {
   readonly what: string;
   readonly vlun?: string;
