@@ -36,6 +36,8 @@ export class Checkpointer {
   /** What the journal held when the last checkpoint had ended. */
   #keptBytes: number;
   #notBeforeMs = 0;
+  /** Ends when checkpoints may begin again. */
+  #held: Promise<void> | undefined;
   /** The running one has passed the pipeline, and ends without it. */
   #frozen = false;
 
@@ -46,7 +48,7 @@ export class Checkpointer {
 
   /** After each batch: begins a checkpoint when one is due. */
   consider(): void {
-    if (this.#running !== undefined || !this.#isOutgrown(1)) return;
+    if (this.#running !== undefined || this.#held !== undefined || !this.#isOutgrown(1)) return;
     const { nowMs, onFact } = this.#options;
     if (nowMs() < this.#notBeforeMs) return;
     this.run().catch((cause: unknown) => {
@@ -70,12 +72,31 @@ export class Checkpointer {
 
   /** A checkpoint begun after this call. */
   run(): Promise<void> {
+    if (this.#held !== undefined) return this.#held.then(() => this.run());
     if (this.#running === undefined) return this.#start();
     this.#next ??= this.#running.then(
       () => this.#startNext(),
       () => this.#startNext(),
     );
     return this.#next;
+  }
+
+  /** Takes a checkpoint, and lets none begin until `work` has ended. One such work at a time. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#held !== undefined) await this.#held;
+    let release = (): void => undefined;
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    try {
+      while (this.#running !== undefined) await this.#running.catch(reported);
+      await this.#start();
+      return await work();
+    } finally {
+      this.#held = undefined;
+      release();
+      this.consider();
+    }
   }
 
   #startNext(): Promise<void> {

@@ -6,11 +6,13 @@
 import { OperatorError, StoreError } from '../lun/errors.ts';
 import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
 import { type Draft, FIRST_COUNTERS, type SnapshotObject, type VlunObject } from './catalogue.ts';
+import type { CheckReport } from './check.ts';
 import { clone } from './clone.ts';
 import { createVlun } from './create.ts';
 import { deleteSnapshot, deleteVlun } from './delete.ts';
 import { diffRanges } from './diff.ts';
 import { type Medium, POOL_BLOCK_BYTES } from './medium/medium.ts';
+import { checkServing } from './online-check.ts';
 import { openService } from './open.ts';
 import { snapshotInfo, snapshotsInOrder, vlunInfo } from './pool-info.ts';
 import { loadState, POOL_FORMAT, stateChange } from './pool-state.ts';
@@ -165,13 +167,8 @@ export class Pool {
     const { id, sizeBytes } = this.#vlun(request.vlun);
     const target = this.#snapshot(request.vlun, request.snapshot);
     const node = this.#node(id);
-    this.#service.gate.check();
-    checkDocuments(request.documents);
-    const changed = await this.#replacing(node, target.sizeBytes, (draft) => {
-      const vluns = rollback(draft, request);
-      draft.putDocuments(request.documents);
-      return vluns;
-    });
+    const verb = (draft: Draft): VlunObject[] => rollback(draft, request);
+    const changed = await this.#replacing(node, { ...request, sizeBytes: target.sizeBytes }, verb);
     for (const one of changed) this.#tell(one.id, 'contents-replaced');
     if (target.sizeBytes !== sizeBytes) this.#tell(id, 'capacity-changed');
     this.#service.reclaimer.wake();
@@ -185,17 +182,12 @@ export class Pool {
 
   /** The end of an import. OperatorError not-found, exists, bad-name, changed. */
   async adopt(request: Types.AdoptRequest): Promise<Types.VlunInfo> {
-    this.#service.gate.check();
-    checkDocuments(request.documents);
     const staged = this.#vlun(request.staging);
-    const verb = (draft: Draft): VlunObject[] => {
-      const vluns = adopt(draft, request, this.#isEmpty);
-      draft.putDocuments(request.documents);
-      return vluns;
-    };
     const node = this.#node(request.base === undefined ? staged.id : this.#vlun(request.name).id);
     const { sizeBytes } = node;
-    const [vlun, ...followers] = await this.#replacing(node, staged.sizeBytes, verb);
+    const verb = (draft: Draft): VlunObject[] => adopt(draft, request, this.#isEmpty);
+    const contents = { ...request, sizeBytes: staged.sizeBytes };
+    const [vlun, ...followers] = await this.#replacing(node, contents, verb);
     if (request.base === undefined) this.#units.renamed(node);
     for (const one of [node, ...followers]) this.#tell(one.id, 'contents-replaced');
     if (sizeBytes !== staged.sizeBytes) this.#tell(node.id, 'capacity-changed');
@@ -273,11 +265,6 @@ export class Pool {
     };
   }
 
-  /** The same as `status`. */
-  usage(): Types.PoolStatus {
-    return this.status();
-  }
-
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
   usageOf(name: string): Types.Usage {
     return this.#usage.of(this.#view(name));
@@ -290,6 +277,11 @@ export class Pool {
       to: this.#view(request.to),
     };
     return diffRanges(this.#service.parts, views, request);
+  }
+
+  /** Beside what it serves; with `data`, reads every block too. OperatorError 'busy' when it had to give way. */
+  check(options: { readonly data: boolean }): Promise<CheckReport> {
+    return checkServing(this.#service, options);
   }
 
   /** Everything completed before this call survives power loss once it completes. */
@@ -350,12 +342,23 @@ export class Pool {
   };
 
   /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
-  async #replacing<T>(node: VlunNode, sizeBytes: number, verb: (draft: Draft) => T): Promise<T> {
-    const { structure, flusher } = this.#service;
+  async #replacing<T>(
+    node: VlunNode,
+    contents: Types.WithDocuments & { readonly sizeBytes: number },
+    verb: (draft: Draft) => T,
+  ): Promise<T> {
+    const { structure, flusher, gate } = this.#service;
+    gate.check();
+    checkDocuments(contents.documents);
     const { device } = this.#units.ofVlun(node);
+    const withDocuments = (draft: Draft): T => {
+      const result = verb(draft);
+      draft.putDocuments(contents.documents);
+      return result;
+    };
     try {
-      device.resized(Math.min(sizeBytes, node.sizeBytes));
-      const { result } = await device.alone(() => structure.record(verb));
+      device.resized(Math.min(contents.sizeBytes, node.sizeBytes));
+      const { result } = await device.alone(() => structure.record(withDocuments));
       device.resized();
       await flusher.flush();
       return result;

@@ -1,10 +1,11 @@
-/** `snaplun pool check`: the independent proof of a pool's invariants, of a pool that no server holds. */
+/** `snaplun pool check`: the independent proof of a pool's invariants, beside its server or without one. */
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
 import { type CheckReport, checkPool } from '../../snapshot/check.ts';
+import { ask } from '../admin/client.ts';
 import { blockChecksum } from '../checksums.ts';
 import { openPoolMedium } from '../media.ts';
-import { type GlobalOptions, runVerb } from './command.ts';
+import { adminSocketOf, type GlobalOptions } from './command.ts';
 
 export function checkCommand(pool: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return pool.command(
@@ -17,28 +18,29 @@ export function checkCommand(pool: Argv<GlobalOptions>): Argv<GlobalOptions> {
           describe: 'directory of a pool that no server runs on (default: ask the server)',
         })
         .option('data', { type: 'boolean', default: false, describe: 'read every block, too' })
+        .example('$0 pool check', 'beside a server that serves')
         .example('$0 pool check --pool /srv/snaplun --data', 'everything, offline'),
     async (argv) => {
-      if (argv.pool === undefined) await runVerb<CheckReport>(argv, 'pool.check', { data: argv.data }, judge);
-      else await checkOffline(argv.pool, argv);
+      const report =
+        argv.pool === undefined ? await checkOnline(argv) : await checkOffline(argv.pool, argv.data);
+      if (argv.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+      const text = judge(report);
+      if (!argv.json) process.stdout.write(`${text}\n`);
     },
   );
 }
 
-async function checkOffline(
-  pool: string,
-  options: { readonly json: boolean; readonly data: boolean },
-): Promise<void> {
+async function checkOnline(options: GlobalOptions & { readonly data: boolean }): Promise<CheckReport> {
+  return (await ask(adminSocketOf(options), 'pool.check', { data: options.data })) as CheckReport;
+}
+
+async function checkOffline(pool: string, data: boolean): Promise<CheckReport> {
   const medium = await openPoolMedium(pool);
-  let report: CheckReport;
   try {
-    report = await checkPool(medium, { checksum: blockChecksum, data: options.data });
+    return await checkPool(medium, { checksum: blockChecksum, data });
   } finally {
     await medium.close();
   }
-  if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  const text = judge(report);
-  if (!options.json) process.stdout.write(`${text}\n`);
 }
 
 /** What people read; a pool that is not sound is a failure of the command, in one line. */

@@ -55,6 +55,10 @@ test('a stream cut off, and one that never comes, are refused in a line', async 
   expect(luns.map(({ name }) => name).sort()).toEqual(['copy', 'db']);
 });
 
+test('the pool is checked beside its server', async () => {
+  expect(await server.cli('pool', 'check', '--data')).toMatchObject({ ok: true, errors: [] });
+});
+
 test('a refusal does not wait for a stream that stalls', async () => {
   const outcome = await shell(
     'begun=$(date +%s); (head -c 100 /dev/zero; sleep 20) | { snaplun import other; echo $(( $(date +%s) - begun )); }',

@@ -28,4 +28,15 @@ const poolStatus = verb({
   run: (context) => context.pool.status(),
 });
 
-export const POOL_VERBS: readonly Verb[] = [status, poolStatus];
+const check = verb({
+  name: 'pool.check',
+  changes: false,
+  fields: { data: 'boolean?' },
+  async run(context, { data }) {
+    const report = await context.pool.check({ data: data === true });
+    context.log.info('pool checked', { event: 'pool-checked', ok: report.ok, errors: report.errorCount });
+    return report;
+  },
+});
+
+export const POOL_VERBS: readonly Verb[] = [status, poolStatus, check];
