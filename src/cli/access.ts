@@ -32,63 +32,63 @@ const TARGET_OPTION = { type: 'string', describe: 'target (default: the default 
 
 export function targetCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('target', 'targets', (target) =>
-    target
-      .command(
-        'create <name>',
-        'create a target',
-        (command) =>
-          command
-            .positional('name', { type: 'string', demandOption: true, describe: 'iSCSI name' })
-            .option('alias', { type: 'string', describe: 'a name for people' })
-            .example(
-              '$0 target create iqn.2026-11.com.example:backup',
-              'LUNs are mapped at it with --target',
-            ),
-        (argv) =>
-          runVerb<TargetRow>(
-            argv,
-            'target.create',
-            { name: argv.name, alias: argv.alias },
-            (row) => `created ${row.name}`,
-          ),
-      )
-      .command(
-        'list',
-        'list the targets',
-        (command) => command.example('$0 target list', 'with LUNs, sessions and who may log in'),
-        (argv) =>
-          runVerb<readonly TargetRow[]>(argv, 'target.list', {}, (rows) =>
-            table(
-              ['TARGET', 'LUNS', 'SESSIONS', 'CHAP', 'INITIATORS'],
-              rows.map((row) => [
-                row.name,
-                row.luns,
-                row.sessions,
-                row.chap,
-                row.allowedInitiators?.join(',') ?? 'all',
-              ]),
-            ),
-          ),
-      )
-      .command(
-        'delete <name>',
-        'delete a target that shows no LUNs',
-        (command) =>
-          forceOption(
-            command.positional('name', { type: 'string', demandOption: true, describe: 'iSCSI name' }),
-          ).example(
-            '$0 target delete iqn.2026-11.com.example:backup',
-            'initiators are told that it was removed',
-          ),
-        (argv) =>
-          runVerb(
-            argv,
-            'target.delete',
-            { name: argv.name, force: argv.force },
-            () => `deleted ${argv.name}`,
-          ),
-      )
-      .demandCommand(1, 'target what? See `snaplun target --help`'),
+    targetDelete(targetList(targetCreate(target))).demandCommand(
+      1,
+      'target what? See `snaplun target --help`',
+    ),
+  );
+}
+
+function targetCreate(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return target.command(
+    'create <name>',
+    'create a target',
+    (command) =>
+      command
+        .positional('name', { type: 'string', demandOption: true, describe: 'iSCSI name' })
+        .option('alias', { type: 'string', describe: 'a name for people' })
+        .example('$0 target create iqn.2026-11.com.example:backup', 'LUNs are mapped at it with --target'),
+    (argv) =>
+      runVerb<TargetRow>(
+        argv,
+        'target.create',
+        { name: argv.name, alias: argv.alias },
+        (row) => `created ${row.name}`,
+      ),
+  );
+}
+
+function targetList(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return target.command(
+    'list',
+    'list the targets',
+    (command) => command.example('$0 target list', 'with LUNs, sessions and who may log in'),
+    (argv) =>
+      runVerb<readonly TargetRow[]>(argv, 'target.list', {}, (rows) =>
+        table(
+          ['TARGET', 'LUNS', 'SESSIONS', 'CHAP', 'INITIATORS'],
+          rows.map((row) => [
+            row.name,
+            row.luns,
+            row.sessions,
+            row.chap,
+            row.allowedInitiators?.join(',') ?? 'all',
+          ]),
+        ),
+      ),
+  );
+}
+
+function targetDelete(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return target.command(
+    'delete <name>',
+    'delete a target that shows no LUNs',
+    (command) =>
+      forceOption(
+        command.positional('name', { type: 'string', demandOption: true, describe: 'iSCSI name' }),
+      ).example('$0 target delete iqn.2026-11.com.example:backup', 'initiators are told that it was removed'),
+    (argv) =>
+      runVerb(argv, 'target.delete', { name: argv.name, force: argv.force }, () => `deleted ${argv.name}`),
   );
 }
 
