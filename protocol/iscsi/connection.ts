@@ -173,7 +173,7 @@ class Connection implements ConnectionCore {
         frame = this.#deframer.next();
         if (frame === undefined) return;
         if (this.#session === undefined) this.#login.receive(frame);
-        else this.#session.receive(frame);
+        else if (this.#session.receive(frame)) this.#deframer.reuse(frame);
       } catch (error) {
         this.#answerFailure(error, frame);
       }

@@ -51,6 +51,8 @@ const NO_BYTES = new Uint8Array(0);
 export class DataOutGatherer {
   readonly expectedBytes: number;
   readonly #rules: DataOutRules;
+  readonly #allocate: (bytes: number) => Uint8Array;
+  #own: Uint8Array | undefined;
   #received: Uint8Array = NO_BYTES;
   #filledBytes = 0;
   #solicitedBytes = 0;
@@ -60,8 +62,14 @@ export class DataOutGatherer {
   #granted = false;
   #failure: Uint8Array | undefined;
 
-  constructor(expectedBytes: number, rules: DataOutRules) {
+  /** `allocate` may give memory that holds anything: a command runs only when all of it was overwritten. */
+  constructor(
+    expectedBytes: number,
+    rules: DataOutRules,
+    allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+  ) {
     this.expectedBytes = expectedBytes;
+    this.#allocate = allocate;
     this.#rules = rules;
   }
 
@@ -108,6 +116,11 @@ export class DataOutGatherer {
       this.#unsolicited === undefined &&
       this.#solicitedBytes < this.expectedBytes
     );
+  }
+
+  /** What `allocate` gave and the data lies in; undefined while it lies where it was received. */
+  get ownBuffer(): Uint8Array | undefined {
+    return this.#own;
   }
 
   get granted(): boolean {
@@ -209,8 +222,9 @@ export class DataOutGatherer {
     const bytes = this.#granted
       ? this.expectedBytes
       : Math.min(this.expectedBytes, this.#rules.firstBurstBytes);
-    const larger = new Uint8Array(bytes);
+    const larger = this.#allocate(bytes);
     larger.set(this.#received.subarray(0, this.#filledBytes));
     this.#received = larger;
+    this.#own = larger;
   }
 }

@@ -94,8 +94,11 @@ export class FullFeature {
     });
   }
 
-  /** Takes one PDU. Throws IscsiPeerError or PduError for the caller to answer. */
-  receive(frame: Frame): void {
+  /**
+   * Takes one PDU. True when nothing of the frame is needed any more. Throws IscsiPeerError or PduError for
+   * the caller to answer.
+   */
+  receive(frame: Frame): boolean {
     const { opcode } = frame;
     if (this.#options.session.kind === 'discovery') {
       if (opcode !== Opcode.TEXT_REQUEST && opcode !== Opcode.LOGOUT_REQUEST) {
@@ -105,11 +108,12 @@ export class FullFeature {
     if (opcode === Opcode.SCSI_COMMAND) {
       this.tasks.command(frame);
       this.#drain();
-    } else if (opcode === Opcode.DATA_OUT) this.tasks.dataOut(frame);
+    } else if (opcode === Opcode.DATA_OUT) return this.tasks.dataOut(frame);
     else if (!frame.dataDigestOk) {
       this.#wire.note('digest-error', 'a data digest does not match');
       this.#wire.reject(RejectReason.DATA_DIGEST_ERROR, frame.bhs);
     } else this.#receiveOther(frame);
+    return false;
   }
 
   #receiveOther(frame: Frame): void {

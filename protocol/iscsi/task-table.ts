@@ -21,6 +21,7 @@ import { IscsiSense } from './iscsi-sense.ts';
 import type { Limits } from './limits.ts';
 import { sameLun } from './lun-match.ts';
 import type { Responder } from './responses.ts';
+import { SpareBuffers } from './spare-buffers.ts';
 import { type AbortGroup, attributeOf, Task } from './task.ts';
 import type { Wire } from './wire.ts';
 
@@ -39,6 +40,7 @@ export interface TaskTableOptions {
 }
 
 export class TaskTable {
+  readonly #buffers = new SpareBuffers();
   readonly #options: TaskTableOptions;
   readonly #wire: Wire;
   readonly #window: CommandWindow<Held>;
@@ -143,7 +145,9 @@ export class TaskTable {
 
   #beginDataOut(task: Task, frame: Frame, writes: boolean): void {
     const { limits, dataOutRules } = this.#options;
-    const gatherer = new DataOutGatherer(writes ? task.expectedBytes : 0, dataOutRules);
+    const gatherer = new DataOutGatherer(writes ? task.expectedBytes : 0, dataOutRules, (bytes) =>
+      this.#buffers.allocate(bytes),
+    );
     task.gatherer = gatherer;
     gatherer.begin({ data: frame.data, final: header.commandIsFinal(frame.bhs) });
     if (!frame.dataDigestOk) {
@@ -156,8 +160,11 @@ export class TaskTable {
     if (gatherer.owed) this.#reserve(task, Math.min(task.expectedBytes, dataOutRules.firstBurstBytes));
   }
 
-  /** Takes a Data-Out PDU. One whose command is not there is late data of a command that has ended. */
-  dataOut(frame: Frame): void {
+  /**
+   * Takes a Data-Out PDU. One whose command is not there is late data of a command that has ended. True when
+   * nothing of the frame is needed any more: its data was copied.
+   */
+  dataOut(frame: Frame): boolean {
     const { bhs } = frame;
     if (!frame.dataDigestOk) {
       this.#wire.reject(RejectReason.DATA_DIGEST_ERROR, bhs);
@@ -165,7 +172,7 @@ export class TaskTable {
     }
     const task = this.#tasks.get(header.commandTag(bhs));
     const gatherer = task?.phase === 'gathering' ? task.gatherer : undefined;
-    if (task === undefined || gatherer === undefined) return;
+    if (task === undefined || gatherer === undefined) return false;
     const known = gatherer.take({
       transferTag: header.dataOutTransferTag(bhs),
       dataSN: header.dataOutDataSN(bhs),
@@ -176,6 +183,7 @@ export class TaskTable {
     });
     if (known) this.#advance(task);
     else this.#wire.reject(RejectReason.INVALID_PDU_FIELD, bhs);
+    return known && frame.dataDigestOk;
   }
 
   /** Does whatever is next for a task that is not with SCSI yet. */
@@ -287,6 +295,8 @@ export class TaskTable {
     if (task === undefined || task.phase !== 'running') return;
     this.#endBefore(task);
     if (!task.muted) this.#options.responder.respond(task, result);
+    const buffer = task.gatherer?.ownBuffer;
+    if (buffer !== undefined) this.#buffers.giveBack(buffer);
     this.#ended(task);
   }
 

@@ -71,6 +71,9 @@ export class Deframer {
    */
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
+  /** The memory of the last PDU that had a buffer of its own, and memory that is free for the next one. */
+  #lastGathered: ArrayBufferLike | undefined;
+  #spare: Uint8Array | undefined;
   #headerVerified = false;
   readonly #shape: Shape = {
     headerEnd: 0,
@@ -135,6 +138,24 @@ export class Deframer {
     }
   }
 
+  /**
+   * Says that nothing of the frame that {@link next} gave last will be looked at again. If the PDU had a
+   * buffer of its own, the next one may be gathered in the same memory; one such buffer is kept.
+   */
+  reuse(frame: Frame): void {
+    const { buffer } = frame.bhs;
+    if (buffer !== this.#lastGathered || buffer.byteLength < (this.#spare?.byteLength ?? 0)) return;
+    this.#spare = new Uint8Array(buffer);
+    this.#lastGathered = undefined;
+  }
+
+  #buffer(bytes: number): Uint8Array {
+    const spare = this.#spare;
+    if (spare === undefined || spare.byteLength < bytes) return new Uint8Array(bytes);
+    this.#spare = undefined;
+    return spare.subarray(0, bytes);
+  }
+
   #fail(failure: PduError): void {
     this.#failure = failure;
     this.#chunks = [];
@@ -169,7 +190,7 @@ export class Deframer {
 
   /** The header is known and within the limit: from here on the PDU has a buffer of its own. */
   #startGathering(): Frame | undefined {
-    const whole = new Uint8Array(this.#shape.totalBytes);
+    const whole = this.#buffer(this.#shape.totalBytes);
     if (this.#partialHeaderBytes > 0) whole.set(this.#partialHeader);
     this.#gathered = whole;
     this.#gatheredBytes = this.#partialHeaderBytes;
@@ -188,6 +209,7 @@ export class Deframer {
     this.#gathered = undefined;
     this.#gatheredBytes = 0;
     this.#headerVerified = false;
+    this.#lastGathered = whole.buffer;
     return this.#frame(whole, 0);
   }
 

@@ -250,3 +250,34 @@ test('a limit that no DataSegmentLength can reach is refused', () => {
   expect(() => new Deframer({ maxDataSegmentLength: 2 ** 24 })).toThrow(RangeError);
   expect(() => new Deframer({ maxDataSegmentLength: 10 }).setMaxDataSegmentLength(-1)).toThrow(RangeError);
 });
+
+test('frames that are done with lend their memory to later ones, and no other frame changes', () => {
+  const dice = seededRandom(SEED);
+  const digests = { header: true, data: true };
+  const stream = joined(PDUS.map((one) => onTheWire(one, digests)));
+  const expected = PDUS.map((one) => textOf(frameOf(one)));
+  const memories = new Set<ArrayBufferLike>();
+  let reused = 0;
+  for (let round = 0; round < 50; round += 1) {
+    const from = deframer(digests);
+    const seen: string[] = [];
+    const kept: Array<{ frame: Frame; text: string }> = [];
+    for (let at = 0; at < stream.length; ) {
+      const end = at + 1 + dice.below(1500);
+      from.push(stream.slice(at, end));
+      at = end;
+      for (let frame = from.next(); frame !== undefined; frame = from.next()) {
+        const text = textOf(frame);
+        seen.push(text);
+        if (memories.has(frame.bhs.buffer)) reused += 1;
+        if (dice.chance(0.5)) {
+          memories.add(frame.bhs.buffer);
+          from.reuse(frame);
+        } else kept.push({ frame, text });
+      }
+    }
+    expect(seen, `seed ${SEED} round ${round}`).toEqual(expected);
+    for (const { frame, text } of kept) expect(textOf(frame), `seed ${SEED} round ${round}`).toBe(text);
+  }
+  expect(reused).toBeGreaterThan(50);
+});
