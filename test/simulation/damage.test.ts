@@ -1,6 +1,7 @@
 /**
- * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one flipped bit anywhere in the journal that was flushed, in
- * the ordered values or in a stored block is found by the check, and the pool refuses to open or to return the block.
+ * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one flipped bit anywhere in the journal
+ * that was flushed, in the ordered values or in a stored block is found by the check, and the pool refuses to
+ * open or to return the block.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { OperatorError, StoreError } from '../../lun/errors.ts';
@@ -40,7 +41,7 @@ function range(lba: number, blocks: number): BlockRange {
 
 const content = (block: number): Uint8Array => new Uint8Array(4096).fill(block + 1);
 
-/** A pool whose checkpoint has some of its blocks and whose journal has the rest, all of it flushed; and where its journal is. */
+/** A pool whose checkpoint has some of its blocks and whose journal has the rest, all flushed. */
 async function damageable(): Promise<{ store: FaultyStore; segment: number; journalBytes: number }> {
   const store = new FaultyStore({ capacityBlocks: 2000, journalSegmentBytes: 64 * 1024 });
   const medium = openFaultyMedium(store, { random });

@@ -9,7 +9,7 @@ import { generate } from './generate.ts';
 import { failureOf } from './simulate.ts';
 
 const SEEDS = 100;
-const SEEDS_EACH = 20;
+const SEEDS_EACH = 10;
 
 test.each(Array.from({ length: SEEDS / SEEDS_EACH }, (_, i) => i * SEEDS_EACH + 1))(
   `seeds from %i on, ${SEEDS_EACH} of them`,

@@ -171,7 +171,7 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
   };
 }
 
-/** What a resize deallocates first: what is cut off, or on growing the rest of the last pool block, which nobody sees. */
+/** What a resize deallocates first: what is cut off, or on growing the unseen rest of the last pool block. */
 function clearedBy(vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
   const { name: vlunName, sectors: present } = vlun;
   const blockEnd = Math.ceil(present / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;

@@ -1,6 +1,6 @@
 /**
- * Shows where the check lets the journal end, which records it counts and what it makes of them; and forms of stored values
- * that only large pools have.
+ * Shows where the check lets the journal end, which records it counts and what it makes of them; and forms of
+ * stored values that only large pools have.
  */
 import { expect, test } from 'vitest';
 import { type CheckReport, checkPool } from '../../../snapshot/check.ts';
