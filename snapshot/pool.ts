@@ -217,9 +217,7 @@ export class Pool {
     return vlunInfo(this.#service.parts, node.vlun);
   }
 
-  /**
-   * Before a VLUN grows: the rest of its last pool block may hold what a larger one that it followed wrote.
-   */
+  /** Before a VLUN grows: the rest of its last block may hold what a larger one that it followed wrote. */
   async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
     const { sizeBytes } = node.vlun;
     const end = Math.min(Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES, newSizeBytes);
@@ -281,10 +279,7 @@ export class Pool {
     return diffRanges(this.#service.parts, views, request);
   }
 
-  /**
-   * Beside what it serves; with `data`, reads every block too. OperatorError 'busy' when it had to give
-   * way.
-   */
+  /** Beside what it serves; with `data`, of every block. OperatorError 'busy' when it had to give way. */
   check(options: { readonly data: boolean }): Promise<CheckReport> {
     return checkServing(this.#service, options);
   }

@@ -1,7 +1,7 @@
 /**
- * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one flipped bit anywhere in the journal
- * that was flushed, in the ordered values or in a stored block is found by the check, and the pool refuses to
- * open or to return the block.
+ * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one flipped bit anywhere in the flushed
+ * journal, in the ordered values or in a stored block is found by the check, and the pool refuses to open or
+ * to return the block.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { OperatorError, StoreError } from '../../lun/errors.ts';

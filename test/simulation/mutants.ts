@@ -123,7 +123,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'a checkpoint sees what changed after it began',
     file: 'snapshot/copy-on-change.ts',
-    find: '.copy()',
+    find: 'frozen.copies.set(item, this.#options.copy(item));',
     put: '',
   },
   {
