@@ -1,6 +1,6 @@
 /**
- * What a WRITE record means, for the running pool and for recovery alike. The image is the VLUN's live image at
- * that place of the journal.
+ * What a WRITE record means, for the running pool and for recovery alike. The image is the VLUN's live
+ * image at that place of the journal.
  *
  *   write        whole blocks: put into the live image; every tracker below loses its entry (P5, P10)
  *   hole         the same for blocks that read as zeroes from now on

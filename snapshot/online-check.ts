@@ -1,11 +1,11 @@
 /**
- * The check of a pool that serves. A checkpoint is taken, and no other begins until the check has ended; so what it reads
- * of the ordered values is the state at one record, and changes no more, while commands go on in memory and in the
- * journal. It judges that state alone. With data, what it reads counts as a running command, so that no place
- * it may still come to is used again. It gives way between portions.
+ * The check of a pool that serves. A checkpoint is taken, and no other begins until the check has ended; so
+ * what it reads of the ordered values is the state at one record, and changes no more, while commands go on
+ * in memory and in the journal. It judges that state alone. With data, what it reads counts as a running
+ * command, so that no place it may still come to is used again. It gives way between portions.
  *
- * What the pool gains meanwhile stays in memory and in the journal. Where that, or the room for new data, reaches a
- * bound, the check is broken off: it must never be what a command waits for.
+ * What the pool gains meanwhile stays in memory and in the journal. Where that, or the room for new data,
+ * reaches a bound, the check is broken off: it must never be what a command waits for.
  */
 import { OperatorError } from '../lun/errors.ts';
 import { type CheckReport, checkPool } from './check.ts';
@@ -37,7 +37,7 @@ export async function checkServing(
   }
 }
 
-/** The medium as the check may see it: without the journal, in turns, and no longer than the pool can bear it. */
+/** The medium as the check may see it: without the journal, in turns, and while the pool can bear it. */
 function heldMedium(service: PoolService, data: boolean): Medium {
   const { medium, environment } = service.parts;
   const begunBytes = medium.journal.keptBytes;

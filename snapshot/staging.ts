@@ -1,7 +1,7 @@
 /**
- * A VLUN that nobody sees while something is brought together in it (stream-import.ts), and the one record that puts it in its
- * place: as a new VLUN, or as the contents of one that is at the snapshot it was begun from. What an ended process left
- * behind is deleted at the next opening.
+ * A VLUN that nobody sees while something is brought together in it (stream-import.ts), and the one record
+ * that puts it in its place: as a new VLUN, or as the contents of one that is at the snapshot it was begun
+ * from. What an ended process left behind is deleted at the next opening.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, SnapshotObject, VlunObject } from './catalogue.ts';

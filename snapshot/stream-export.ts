@@ -1,4 +1,7 @@
-/** `export`: a snapshot as a stream, whole or as what changed since an older one; found in the tables, verified as it is read. */
+/**
+ * `export`: a snapshot as a stream, whole or as what changed since an older one; found in the tables,
+ * verified as it is read.
+ */
 import { OperatorError } from '../lun/errors.ts';
 import type { BlockRange } from '../lun/units.ts';
 import type { Pool } from './pool.ts';

@@ -1,8 +1,8 @@
 /**
- * The stream that carries a snapshot from one pool to another, whole or as what changed since an older one: chunks, one behind
- * the other, to be read and written without seeking. FORMAT.md, "Streams", has the table. Each chunk carries a checksum of itself,
- * the checksum of its predecessor and its number, so that none can be missing, twice or out of order; the last one
- * carries a digest of everything before it.
+ * The stream that carries a snapshot from one pool to another, whole or as what changed since an older one:
+ * chunks, one behind the other, to be read and written without seeking. FORMAT.md, "Streams", has the
+ * table. Each chunk carries a checksum of itself, the checksum of its predecessor and its number, so that
+ * none can be missing, twice or out of order; the last one carries a digest of everything before it.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';

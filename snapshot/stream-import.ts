@@ -1,7 +1,8 @@
 /**
- * `import`: a stream becomes a VLUN with one snapshot, or the next snapshot of a VLUN that is at the older one. What comes in is
- * stored in a VLUN that nobody sees; only when the stream has proved itself to its end does one journal record put
- * that in its place. So a stream that is cut off or damaged changes nothing, and a crash leaves nothing behind.
+ * `import`: a stream becomes a VLUN with one snapshot, or the next snapshot of a VLUN that is at the older
+ * one. What comes in is stored in a VLUN that nobody sees; only when the stream has proved itself to its
+ * end does one journal record put that in its place. So a stream that is cut off or damaged changes
+ * nothing, and a crash leaves nothing behind.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { BlockRange, LogicalBlockBytes } from '../lun/units.ts';

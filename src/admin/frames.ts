@@ -1,6 +1,7 @@
 /**
- * Bytes over the admin socket, in either direction, after the request line: frames of a length (u32, big-endian) and that many
- * bytes; a length of 0 ends them. So whoever reads knows a sender that is done from one that broke off.
+ * Bytes over the admin socket, in either direction, after the request line: frames of a length (u32,
+ * big-endian) and that many bytes; a length of 0 ends them. So whoever reads knows a sender that is done
+ * from one that broke off.
  */
 import type { Socket } from 'node:net';
 
@@ -26,7 +27,9 @@ export class FrameReader {
     this.#left = first;
   }
 
-  /** The contents of the frames. `brokeOff` makes the error for a sender that went away before the last one. */
+  /**
+   * The contents of the frames. `brokeOff` makes the error for a sender that went away before the last one.
+   */
   async *contents(brokeOff: () => Error): AsyncGenerator<Uint8Array> {
     for (;;) {
       const header = await this.#take(FRAME_HEADER_BYTES);

@@ -1,5 +1,5 @@
-// The check beside a serving pool: it sees a sound state while everything changes, it sees damage, no checkpoint comes
-// between, and it gives way before the pool suffers.
+// The check beside a serving pool: it sees a sound state while everything changes, it sees damage, no
+// checkpoint comes between, and it gives way before the pool suffers.
 import { expect, test } from 'vitest';
 import { fill, newPool, range, settle } from '../support/pool-world.ts';
 

@@ -1,5 +1,5 @@
-// Export and import: what arrives is what was there, block for block; what is cut off, damaged, out of order or of another
-// base changes nothing; and doing it again does nothing.
+// Export and import: what arrives is what was there, block for block; what is cut off, damaged, out of
+// order or of another base changes nothing; and doing it again does nothing.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { exportStream } from '../../snapshot/stream-export.ts';
