@@ -61,7 +61,9 @@ export class Outbox {
     return more;
   }
 
-  /** The kernel has taken all there was: its bytes are not read again. Fresh memory costs more than the copy does. */
+  /**
+   * The kernel has taken all there was: its bytes are not read again. Fresh memory costs more than the copy.
+   */
   #rewind(): void {
     this.#sentBytes = 0;
     this.#filledBytes = 0;

@@ -1,6 +1,6 @@
 /**
- * Shows that the benchmark's own parts count what there is: latencies against a sorted list, PDUs however
- * their stream is cut.
+ * Shows that the benchmark counts what there is: latencies against a sorted list, PDUs however their stream
+ * is cut.
  */
 import { encodePdu, ScsiResponse } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ describe('The reader of headers', () => {
   });
 });
 
-test('the median of an even number of values is between the middle two, and unknown ones do not count', () => {
+test('the median of an even number of values lies between the middle two, unknown ones do not count', () => {
   expect(median([9, 1, 5])).toBe(5);
   expect(median([4, 1, Number.NaN, 2, 8])).toBe(3);
   expect(median([])).toBeNaN();

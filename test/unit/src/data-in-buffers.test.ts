@@ -1,4 +1,4 @@
-// Buffers for data-in never overlap while they are in use, and only whole cells that came from here come back.
+// Buffers for data-in never overlap while in use, and only whole cells that came from here are used again.
 import { expect, test } from 'vitest';
 import { DataInBuffers } from '../../../src/shell/data-in-buffers.ts';
 import { seededRandom } from '../../support/random.ts';
