@@ -32,10 +32,9 @@ const TARGET_OPTION = { type: 'string', describe: 'target (default: the default 
 
 export function targetCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('target', 'targets', (target) =>
-    targetDelete(targetList(targetCreate(target))).demandCommand(
-      1,
-      'target what? See `snaplun target --help`',
-    ),
+    targetDelete(targetList(targetCreate(target)))
+      .example('$0 target list', 'with LUNs, sessions and who may log in')
+      .demandCommand(1, 'target what? See `snaplun target --help`'),
   );
 }
 
@@ -140,6 +139,7 @@ export function initiatorCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions
             ),
           ),
       )
+      .example('$0 initiator allow iqn.1993-08.org.debian:01:abc', 'only listed initiators may log in')
       .demandCommand(1, 'initiator what? See `snaplun initiator --help`'),
   );
 }
@@ -153,9 +153,18 @@ export function chapCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         (command) =>
           command
             .option('user', { type: 'string', demandOption: true, describe: 'CHAP name of the initiator' })
-            .option('secret-file', { type: 'string', demandOption: true, describe: 'file with its secret' })
+            .option('secret-file', {
+              type: 'string',
+              nargs: 1,
+              demandOption: true,
+              describe: 'file with its secret',
+            })
             .option('mutual-user', { type: 'string', describe: 'CHAP name of the target, for mutual CHAP' })
-            .option('mutual-secret-file', { type: 'string', describe: 'file with the secret of the target' })
+            .option('mutual-secret-file', {
+              type: 'string',
+              nargs: 1,
+              describe: 'file with the secret of the target',
+            })
             .option('target', TARGET_OPTION)
             .example('$0 chap set --user alice --secret-file /etc/snaplun/alice', 'one-way CHAP'),
         (argv) => {
@@ -183,6 +192,7 @@ export function chapCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
             .example('$0 chap clear', 'the default target wants no secret'),
         (argv) => runVerb(argv, 'chap.clear', { target: argv.target }, () => 'CHAP is off'),
       )
+      .example('$0 chap set --user alice --secret-file /etc/snaplun/alice', 'one-way CHAP')
       .demandCommand(1, 'chap what? See `snaplun chap --help`'),
   );
 }
@@ -224,6 +234,7 @@ export function sessionCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> 
         (argv) =>
           runVerb(argv, 'session.disconnect', { tsih: argv.tsih }, () => `disconnected session ${argv.tsih}`),
       )
+      .example('$0 session list --json', 'with what was negotiated')
       .demandCommand(1, 'session what? See `snaplun session --help`'),
   );
 }

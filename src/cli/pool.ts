@@ -28,6 +28,7 @@ export function poolCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         (command) => command.example('$0 pool status --json', 'for monitoring'),
         (argv) => runVerb<PoolStatus>(argv, 'pool.status', {}, statusLines),
       )
+      .example('$0 pool status', 'space and state of the pool')
       .demandCommand(1, 'pool what? See `snaplun pool --help`'),
   );
 }
