@@ -17,7 +17,7 @@
  *
  * Payloads, padded with zeroes to 8 bytes:
  *
- *     WRITE       u32 count of extents, u32 count of sums; the extents, 32 bytes each; the sums, u32 each, one
+ *     WRITE       u32 count of extents, u32 count of sums; the extents, 32 bytes; the sums, u32 each, one
  *                 for every block of the `write` and `patch` extents in their order
  *                 extent: u8 kind, 3 zero, u32 vlun, u64 block, u64 place, u32 blocks, 4 zero
  *     STRUCTURE   u32 bytes of the text, 4 zero; the text, JSON in UTF-8

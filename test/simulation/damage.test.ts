@@ -1,5 +1,5 @@
 /**
- * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one flipped bit anywhere in the flushed
+ * Shows that damage is never passed over (SYSTEM promises 5, 6 and 8): one bit flipped in the flushed
  * journal, in the ordered values or in a stored block is found by the check, and the pool refuses to open or
  * to return the block.
  */
