@@ -15,7 +15,7 @@ the other, and prints medians and ratios in one table. The line "bare TCP" is a 
 bytes and does nothing else. Everything is removed at the end.
 
   --cases A,B       only these of: ${CASES.map(({ name }) => name).join(' ')}
-  --rounds N        rounds, all targets in each (default 3)
+  --rounds N        rounds, all targets in each, and one before them that is not counted (default 3)
   --seconds S       of one measurement (default 2)
   --warm-up S       before each measurement (default 0.3)
   --span MIB        bytes in play of each unit (default 256)
@@ -92,15 +92,16 @@ async function measureCase(
   { generators, rounds, timing }: { generators: Generators; rounds: number; timing: Timing },
 ): Promise<Rounds> {
   const found = new Map<string, (Figures | undefined)[]>(targets.map(({ label }) => [label, []]));
-  for (let round = 0; round < rounds; round += 1) {
+  // The first round is not counted: JavaScript is compiled while a server meets a case for the first time.
+  for (let round = -1; round < rounds; round += 1) {
     for (const target of targets) {
-      const figures = await measure({ generators, target }, pattern, { ...timing, seed: round }).catch(
+      const figures = await measure({ generators, target }, pattern, { ...timing, seed: round + 1 }).catch(
         (error: Error) => {
           process.stdout.write(`${pattern.name} on ${target.label}: ${error.message}\n`);
           return undefined;
         },
       );
-      found.get(target.label)?.push(figures);
+      if (round >= 0) found.get(target.label)?.push(figures);
     }
   }
   return found;
