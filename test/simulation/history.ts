@@ -262,6 +262,7 @@ export class History {
     const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
     const portions = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
     if (portions.length === 0) return 'it changes other sectors';
+    if (!this.#coversWhole(vlun, own, portions)) return 'whole blocks are more than it changes';
     const news = portions.some(({ of, from, stamps }) =>
       of.covered.subarray(from, from + stamps.length).includes(0),
     );
@@ -288,6 +289,22 @@ export class History {
     };
     this.#steps.push({ sequence, command, befores, apply });
     return undefined;
+  }
+
+  /** Whole blocks are more to a tracker than the same sectors in parts (P11), even where the VLUN reads the same. */
+  #coversWhole(vlun: string, own: readonly CheckedExtent[], portions: readonly Portion[]): boolean {
+    const { sectors } = this.head.vlun(vlun);
+    for (const { kind, block, blocks } of own) {
+      if (kind !== 'write' && kind !== 'hole') continue;
+      const first = block * SECTORS_PER_POOL_BLOCK;
+      const end = Math.min(sectors, first + blocks * SECTORS_PER_POOL_BLOCK);
+      const changed = new Uint8Array(Math.max(0, end - first));
+      for (const { firstSector, stamps } of portions) {
+        changed.fill(1, Math.max(0, firstSector - first), Math.max(0, firstSector + stamps.length - first));
+      }
+      if (changed.includes(0)) return false;
+    }
+    return true;
   }
 
   /** COMPARE AND WRITE is one record, and stores only over what it wanted to find. */
