@@ -93,6 +93,9 @@ async function serve(options: ServeOptions): Promise<void> {
   );
 }
 
+/** A pool that had failed could not be flushed when the server stopped. */
+const EXIT_POOL_FAILED = 1;
+
 function parseInit(text: string): { readonly name: string; readonly sizeBytes: number } {
   const colon = text.indexOf(':');
   if (colon <= 0) throw new OperatorError('usage', `--init "${text}": want NAME:SIZE, for example disk0:10G`);
@@ -102,10 +105,11 @@ function parseInit(text: string): { readonly name: string; readonly sizeBytes: n
 function stopOnSignals(server: SnaplunServer, log: Log): void {
   const stop = (why: string, code: number): void => {
     log.info('stopping', { event: 'stopping', why });
+    const failed = server.pool.state === 'failed';
     server
       .stop()
       .then(
-        () => code,
+        () => (failed ? EXIT_POOL_FAILED : code),
         (error: unknown) => {
           log.error('the pool did not close cleanly', { event: 'stop-failed', why: String(error) });
           return 1;

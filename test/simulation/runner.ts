@@ -289,6 +289,7 @@ class Run implements Stage, Listener {
   async #reopen(): Promise<void> {
     await this.#settle();
     const { faults } = this.#machine;
+    const hadFailed = this.pool.state === 'failed';
     const closing = this.history.issue({ what: 'close' });
     let closed = false;
     this.track({
@@ -304,7 +305,8 @@ class Run implements Stage, Listener {
     if (!closed || !this.#machine.closed) return this.#crash('kill');
     this.#die();
     this.#say(`closed at ${this.history.appended}`);
-    return this.#recover(this.history.acknowledged);
+    // A pool that failed lets go of its medium when it is closed, and can flush nothing any more.
+    return this.#recover(hadFailed ? this.history.durable : this.history.acknowledged);
   }
 
   async #crash(how: End): Promise<void> {
