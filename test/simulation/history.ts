@@ -291,7 +291,7 @@ export class History {
     return undefined;
   }
 
-  /** Whole blocks are more to a tracker than the same sectors in parts (P11), even if the VLUN reads the same. */
+  /** To a tracker, whole blocks are more than the same sectors in parts (P11). */
   #coversWhole(vlun: string, own: readonly CheckedExtent[], portions: readonly Portion[]): boolean {
     const { sectors } = this.head.vlun(vlun);
     for (const { kind, block, blocks } of own) {
