@@ -1,6 +1,7 @@
 /** Verbs on VLUNs: create, list, show, resize, delete, map, unmap. */
 import { OperatorError } from '../../../lun/errors.ts';
 import type { VlunInfo } from '../../../snapshot/pool-types.ts';
+import { sameReference } from '../../targets/documents.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
 import { guard } from './needs-force.ts';
 import { vlunRow } from './rows.ts';
@@ -130,9 +131,7 @@ const unmap = verb({
       throw new OperatorError('not-mapped', `${name} is not mapped at any target`);
     }
     guard(context, `unmap ${name}`, [reference], { force });
-    await context.targets.change(
-      context.targets.planUnmap((held) => held.vlun === name && held.snapshot === undefined),
-    );
+    await context.targets.change(context.targets.planUnmap((held) => sameReference(held, reference)));
     context.log.info('LUN unmapped', { event: 'lun-unmapped', name });
   },
 });

@@ -1,6 +1,7 @@
 /** Verbs on snapshots, and those that make one VLUN from another: clone, preserve, release. */
 import { OperatorError } from '../../../lun/errors.ts';
 import type { SnapshotInfo } from '../../../snapshot/pool-types.ts';
+import { sameReference } from '../../targets/documents.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
 import { vlunInfo } from './lun.ts';
 import { guard } from './needs-force.ts';
@@ -54,7 +55,7 @@ const remove = verb({
     snapshotInfo(context, vlun, snapshot);
     guard(context, `delete ${vlun}@${snapshot}`, [{ vlun, snapshot }], { force });
     await context.targets.change(
-      context.targets.planUnmap((held) => held.vlun === vlun && held.snapshot === snapshot),
+      context.targets.planUnmap((held) => sameReference(held, { vlun, snapshot })),
     );
     await context.pool.deleteSnapshot({ vlun, snapshot });
     context.log.info('snapshot deleted', { event: 'snapshot-deleted', lun: vlun, snapshot });
@@ -84,7 +85,7 @@ const unmap = verb({
     }
     guard(context, `unmap ${vlun}@${snapshot}`, [{ vlun, snapshot }], { force });
     await context.targets.change(
-      context.targets.planUnmap((held) => held.vlun === vlun && held.snapshot === snapshot),
+      context.targets.planUnmap((held) => sameReference(held, { vlun, snapshot })),
     );
   },
 });
