@@ -59,6 +59,16 @@ export default {
       to: { path: '^snapshot/medium', pathNot: '^snapshot/medium/medium\\.ts$' },
     },
     {
+      name: 'check-shares-nothing-with-the-engine',
+      comment:
+        'The check is an independent reader of the format: with the code that wrote it, it would share its faults.',
+      severity: 'error',
+      from: { path: '^snapshot/check(-|\\.ts$)' },
+      to: {
+        pathNot: ['^snapshot/check(-|\\.ts$)', '^snapshot/checksum\\.ts$', '^snapshot/medium/medium\\.ts$'],
+      },
+    },
+    {
       name: 'medium-owns-the-files',
       comment: 'lmdb, koffi and node:fs live below the waist and nowhere else in the engine.',
       severity: 'error',
