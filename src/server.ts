@@ -4,30 +4,19 @@
  * everything ready, and stops from the outside in, so that nothing acknowledged is left unflushed.
  */
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
-import { encodeLun } from 'node-iscsi-pdu';
-import { createConnection } from '../protocol/iscsi/connection.ts';
-import type { Fact } from '../protocol/iscsi/effects.ts';
-import { DEFAULT_LIMITS } from '../protocol/iscsi/limits.ts';
-import { SessionRegistry } from '../protocol/iscsi/session-registry.ts';
-import { DeviceServers } from '../protocol/scsi/device-server.ts';
-import { ScsiTarget } from '../protocol/scsi/target.ts';
 import type { Medium } from '../snapshot/medium/medium.ts';
 import { Pool } from '../snapshot/pool.ts';
 import type { PoolFact } from '../snapshot/pool-types.ts';
 import { AdminServer } from './admin/server.ts';
 import { ADMIN_STREAM_VERBS, ADMIN_VERBS } from './admin/verbs.ts';
-import { blockChecksum, crc32c } from './checksums.ts';
+import { blockChecksum } from './checksums.ts';
 import type { Clock } from './clock.ts';
+import { Front } from './front.ts';
 import type { Log } from './log.ts';
-import { logFact, logPoolFact } from './log-facts.ts';
-import { PRODUCT } from './product.ts';
-import { Connection } from './shell/connection.ts';
-import { Hub } from './shell/hub.ts';
-import { addressText, Portal, type PortalAddress } from './shell/portal.ts';
-import { PORTAL_GROUP_TAG, targetDirectory } from './targets/directory.ts';
-import { Targets } from './targets/targets.ts';
-import type { TargetUnits } from './targets/unit-map.ts';
+import { logPoolFact } from './log-facts.ts';
+import type { Hub } from './shell/hub.ts';
+import { Portal, type PortalAddress } from './shell/portal.ts';
+import type { Targets } from './targets/targets.ts';
 
 export interface ServerOptions {
   readonly medium: Medium;
@@ -49,40 +38,25 @@ const STOP_WITHIN_MS = 5_000;
 
 export class SnaplunServer {
   readonly pool: Pool;
-  readonly targets: Targets;
-  readonly hub: Hub;
+  readonly #front: Front;
   readonly #options: ServerOptions;
   readonly #portals: Portal[] = [];
-  readonly #sockets = new Set<Socket>();
   readonly #startedAtMs: number;
   #admin: AdminServer | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ServerOptions, pool: Pool, targets: Targets, hub: Hub) {
+  private constructor(options: ServerOptions, pool: Pool, front: Front) {
     this.#options = options;
     this.pool = pool;
-    this.targets = targets;
-    this.hub = hub;
+    this.#front = front;
     this.#startedAtMs = options.clock.wallMs();
   }
 
   static async start(options: ServerOptions): Promise<SnaplunServer> {
     const pool = await openPool(options);
-    const hub: Hub = new Hub({
-      clock: options.clock,
-      target: (name) => targets.find(name),
-      onFact: (connection, fact) => logConnectionFact(options.log, connection, fact),
-    });
-    const servers = new DeviceServers();
-    const targets: Targets = await Targets.open(
-      {
-        pool,
-        makeScsiTarget: (name, units) => makeScsiTarget({ name, units, hub, servers, log: options.log }),
-        seen: (name) => hub.sessionsOf(name).length > 0,
-      },
-      options.defaultTarget,
-    );
-    const server = new SnaplunServer(options, pool, targets, hub);
+    const { advertise, defaultTarget, clock, log } = options;
+    const front = await Front.open({ pool, advertise, defaultTarget, clock, log });
+    const server = new SnaplunServer(options, pool, front);
     try {
       await server.#makeFirstLun();
       await server.#openDoors();
@@ -91,6 +65,14 @@ export class SnaplunServer {
       throw error;
     }
     return server;
+  }
+
+  get targets(): Targets {
+    return this.#front.targets;
+  }
+
+  get hub(): Hub {
+    return this.#front.hub;
   }
 
   /** Where the portals listen: HOST:PORT each. */
@@ -143,42 +125,21 @@ export class SnaplunServer {
       },
       { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
     );
-    const registry = new SessionRegistry(DEFAULT_LIMITS);
-    const directory = targetDirectory({
-      targets: this.targets,
-      advertise: options.advertise,
-      accepting: () => this.#stopping === undefined && this.pool.state === 'serving',
-    });
-    const accept = (socket: Socket): void => {
-      const localAddress = addressText(socket.localAddress, socket.localPort);
-      const remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
-      const core = createConnection({
-        directory,
-        registry,
-        randomBytes,
-        crc32c,
-        localAddress,
-        remoteAddress,
-        nowMs: options.clock.nowMs(),
-      });
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-      this.hub.add(new Connection({ socket, core, host: this.hub, clock: options.clock, remoteAddress }));
-    };
-    for (const where of options.portals) this.#portals.push(await Portal.open(where, accept));
+    for (const where of options.portals) {
+      this.#portals.push(await Portal.open(where, (socket) => this.#front.accept(socket)));
+    }
   }
 
   async #stop(): Promise<void> {
     const { clock, log } = this.#options;
     for (const portal of this.#portals) portal.close();
-    for (const connection of this.hub.connections()) {
-      connection.feed({ type: 'askLogout', withinMs: LOGOUT_WITHIN_MS });
-    }
+    const front = this.#front;
+    front.askLogouts(LOGOUT_WITHIN_MS);
     const deadlineMs = clock.nowMs() + STOP_WITHIN_MS;
-    while (this.#sockets.size > 0 && clock.nowMs() < deadlineMs) await pause(clock, 20);
-    if (this.#sockets.size > 0)
-      log.warn('cut connections that did not log out', { connections: this.#sockets.size });
-    for (const socket of this.#sockets) socket.destroy();
+    while (front.connections > 0 && clock.nowMs() < deadlineMs) await pause(clock, 20);
+    if (front.connections > 0)
+      log.warn('cut connections that did not log out', { connections: front.connections });
+    front.cut();
     await this.#admin?.close();
     await this.pool.close();
   }
@@ -201,35 +162,6 @@ async function openPool(options: ServerOptions): Promise<Pool> {
     await medium.close();
     throw error;
   }
-}
-
-function makeScsiTarget(shared: {
-  readonly name: string;
-  readonly units: TargetUnits;
-  readonly hub: Hub;
-  readonly servers: DeviceServers;
-  readonly log: Log;
-}): ScsiTarget {
-  const { name, units, hub, servers, log } = shared;
-  const scsi = new ScsiTarget({
-    units,
-    servers,
-    portName: `${name},t,0x${PORTAL_GROUP_TAG.toString(16).padStart(4, '0')}`,
-    portGroupTag: PORTAL_GROUP_TAG,
-    product: PRODUCT,
-    allocate: (bytes) => hub.buffers.allocate(bytes),
-    abortTasks: (request) => hub.abortTasks(name, request),
-    onFault: (error) => {
-      const stack = error instanceof Error ? error.stack : String(error);
-      log.error('a SCSI command failed inside', { event: 'internal-error', target: name, stack });
-    },
-  });
-  scsi.onAsyncEvent(({ sense, lun }) => hub.announce(name, { sense, lun: encodeLun(lun) }));
-  return scsi;
-}
-
-function logConnectionFact(log: Log, connection: Connection, fact: Fact): void {
-  logFact(log, { peer: connection.remoteAddress, initiator: connection.session?.initiatorName }, fact);
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {
