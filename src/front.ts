@@ -1,7 +1,7 @@
 /**
- * Everything between a socket and the pool: the targets with their SCSI side, the sessions on them, and a core
- * for each connection that a portal accepts. It knows no listening sockets and no admin socket, so that a test
- * can run all of it over streams in memory.
+ * Everything between a socket and the pool: the targets with their SCSI side, the sessions on them, and a
+ * core for each connection that a portal accepts. It knows no listening sockets and no admin socket, so
+ * that a test can run all of it over streams in memory.
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
