@@ -3,14 +3,16 @@
  * holds the public verbs; what each does to the catalogue stands in a file of its own, and how it takes
  * effect in structure-writer.ts. A verb returns when its record is appended and flushed.
  */
-import { OperatorError, StoreError } from '../lun/errors.ts';
-import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
-import { type Draft, FIRST_COUNTERS, type SnapshotObject, type VlunObject } from './catalogue.ts';
+import { OperatorError } from '../lun/errors.ts';
+import type { LogicalUnit } from '../lun/logical-unit.ts';
+import { type Draft, FIRST_COUNTERS, type VlunObject } from './catalogue.ts';
 import type { CheckReport } from './check.ts';
 import { clone } from './clone.ts';
+import { ContentVerbs } from './contents.ts';
 import { createVlun } from './create.ts';
 import { deleteSnapshot, deleteVlun } from './delete.ts';
 import { diffRanges } from './diff.ts';
+import { Lookup } from './lookup.ts';
 import { type Medium, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { checkServing } from './online-check.ts';
 import { openService } from './open.ts';
@@ -19,15 +21,13 @@ import { loadState, POOL_FORMAT, stateChange } from './pool-state.ts';
 import type * as Types from './pool-types.ts';
 import { preserve } from './preserve.ts';
 import { release } from './release.ts';
-import { checkDocuments, vlunNamed } from './requests.ts';
-import { checkResize, resize } from './resize.ts';
-import { rollback } from './rollback.ts';
+import { vlunNamed } from './requests.ts';
 import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
-import { adopt, isStaging, stage } from './staging.ts';
+import { isStaging, stage } from './staging.ts';
 import { Units } from './units.ts';
 import { UsageAccount } from './usage.ts';
-import type { SnapshotView, VlunNode } from './views.ts';
+import { changeCatalogue } from './verb.ts';
 
 const POOL_NUMBER_BYTES = 16;
 
@@ -36,11 +36,15 @@ export class Pool {
   readonly #service: PoolService;
   readonly #units: Units;
   readonly #usage: UsageAccount;
+  readonly #lookup: Lookup;
+  readonly #contents: ContentVerbs;
 
   private constructor(service: PoolService) {
     this.#service = service;
     this.#units = new Units(service);
     this.#usage = new UsageAccount(service.parts);
+    this.#lookup = new Lookup(service.parts);
+    this.#contents = new ContentVerbs({ service, units: this.#units, lookup: this.#lookup });
     const { documents } = service.parts.catalogue;
     this.documents = {
       get: (name) => documents.get(name),
@@ -108,7 +112,7 @@ export class Pool {
   /** The snapshots of one VLUN, or of all, oldest first. */
   snapshots(name?: string): readonly Types.SnapshotInfo[] {
     const { parts } = this.#service;
-    const vluns = name === undefined ? this.list().map(({ id }) => id) : [this.#vlun(name).id];
+    const vluns = name === undefined ? this.list().map(({ id }) => id) : [this.#lookup.vlun(name).id];
     return vluns.flatMap((id) =>
       snapshotsInOrder(parts.catalogue, id).map((snapshot) => snapshotInfo(parts, snapshot)),
     );
@@ -140,7 +144,7 @@ export class Pool {
     options: Types.WithDocuments = {},
   ): Promise<Types.SnapshotsTaken> {
     const nowMs = this.#service.parts.environment.nowMs();
-    const { result, pausedMs } = await this.#change(options, (draft) =>
+    const { result, pausedMs } = await changeCatalogue(this.#service, options, (draft) =>
       createSnapshots(draft, targets, nowMs),
     );
     return { snapshots: result.map((snapshot) => snapshotInfo(this.#service.parts, snapshot)), pausedMs };
@@ -164,66 +168,24 @@ export class Pool {
 
   /** The VLUN reads what it read at the snapshot; those that track it follow. OperatorError not-found. */
   async rollback(request: Types.RollbackRequest): Promise<Types.VlunInfo> {
-    const { id, sizeBytes } = this.#vlun(request.vlun);
-    const target = this.#snapshot(request.vlun, request.snapshot);
-    const node = this.#node(id);
-    const verb = (draft: Draft): VlunObject[] => rollback(draft, request);
-    const changed = await this.#replacing(node, { ...request, sizeBytes: target.sizeBytes }, verb);
-    for (const one of changed) this.#tell(one.id, 'contents-replaced');
-    if (target.sizeBytes !== sizeBytes) this.#tell(id, 'capacity-changed');
-    this.#service.reclaimer.wake();
-    return vlunInfo(this.#service.parts, this.#node(id).vlun);
+    return vlunInfo(this.#service.parts, await this.#contents.rollback(request));
   }
 
   /** For an import. OperatorError bad-size, not-found, changed. */
   stage(request: Types.StageRequest): Promise<Types.VlunInfo> {
-    return this.#making({}, (draft, nowMs) => stage(draft, request, { nowMs, isEmpty: this.#isEmpty }));
+    return this.#making({}, (draft, nowMs) =>
+      stage(draft, request, { nowMs, isEmpty: this.#contents.isEmpty }),
+    );
   }
 
   /** The end of an import. OperatorError not-found, exists, bad-name, changed. */
   async adopt(request: Types.AdoptRequest): Promise<Types.VlunInfo> {
-    const staged = this.#vlun(request.staging);
-    const node = this.#node(request.base === undefined ? staged.id : this.#vlun(request.name).id);
-    const { sizeBytes } = node;
-    const verb = (draft: Draft): VlunObject[] => adopt(draft, request, this.#isEmpty);
-    const contents = { ...request, sizeBytes: staged.sizeBytes };
-    const [vlun, ...followers] = await this.#replacing(node, contents, verb);
-    if (request.base === undefined) this.#units.renamed(node);
-    for (const one of [node, ...followers]) this.#tell(one.id, 'contents-replaced');
-    if (sizeBytes !== staged.sizeBytes) this.#tell(node.id, 'capacity-changed');
-    this.#service.reclaimer.wake();
-    return vlunInfo(this.#service.parts, vlun as VlunObject);
+    return vlunInfo(this.#service.parts, await this.#contents.adopt(request));
   }
 
   /** OperatorError not-found, bad-size, shrinks. */
   async resizeVlun(request: Types.ResizeRequest): Promise<Types.VlunInfo> {
-    const { id, sizeBytes } = this.#vlun(request.name);
-    checkResize(this.#vlun(request.name), request);
-    checkDocuments(request.documents);
-    const node = this.#node(id);
-    const { device } = this.#units.ofVlun(node);
-    try {
-      if (request.sizeBytes < sizeBytes) {
-        device.resized(request.sizeBytes);
-        await device.cutOff({ from: request.sizeBytes, to: sizeBytes });
-      } else {
-        await this.#clearLastBlock(node, request.sizeBytes);
-      }
-      await this.#verb(request, (draft) => resize(draft, id, request.sizeBytes));
-    } finally {
-      device.resized();
-    }
-    this.#units.tell(node, 'capacity-changed');
-    return vlunInfo(this.#service.parts, node.vlun);
-  }
-
-  /** Before a VLUN grows: the rest of its last block may hold what a larger one that it followed wrote. */
-  async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
-    const { sizeBytes } = node.vlun;
-    const end = Math.min(Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES, newSizeBytes);
-    const larger = node.below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
-    if (end <= sizeBytes || node.above !== undefined || larger) return;
-    await this.#units.ofVlun(node).device.cutOff({ from: sizeBytes, to: end });
+    return vlunInfo(this.#service.parts, await this.#contents.resize(request));
   }
 
   /** OperatorError not-found. */
@@ -234,20 +196,19 @@ export class Pool {
       draft.putVlun({ ...present, readOnly, writeCache });
       return present;
     });
-    const node = this.#node(vlun.id);
+    const node = this.#lookup.node(vlun.id);
     this.#units.tell(node, 'mode-changed');
     return vlunInfo(this.#service.parts, node.vlun);
   }
 
   /** The same object for the life of the VLUN. OperatorError not-found. */
   unit(name: string): LogicalUnit {
-    return this.#units.ofVlun(this.#node(this.#vlun(name).id)).unit;
+    return this.#units.ofVlun(this.#lookup.nodeNamed(name)).unit;
   }
 
   /** Read-only; the same object for the life of the snapshot. OperatorError not-found. */
   snapshotUnit(vlun: string, snapshot: string): LogicalUnit {
-    const { views } = this.#service.parts;
-    return this.#units.ofSnapshot(views.snapshot(this.#snapshot(vlun, snapshot).id));
+    return this.#units.ofSnapshot(this.#lookup.snapshotView(vlun, snapshot));
   }
 
   status(): Types.PoolStatus {
@@ -267,14 +228,14 @@ export class Pool {
 
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
   usageOf(name: string): Types.Usage {
-    return this.#usage.of(this.#view(name));
+    return this.#usage.of(this.#lookup.view(name));
   }
 
   /** Found in the tables, without reading data. OperatorError not-found. */
   diff(request: Types.DiffRequest): Promise<Types.DiffAnswer> {
     const views = {
-      from: request.from === undefined ? undefined : this.#view(request.from),
-      to: this.#view(request.to),
+      from: request.from === undefined ? undefined : this.#lookup.view(request.from),
+      to: this.#lookup.view(request.to),
     };
     return diffRanges(this.#service.parts, views, request);
   }
@@ -321,80 +282,6 @@ export class Pool {
   }
 
   async #verb<T>(request: Types.WithDocuments, verb: (draft: Draft) => T): Promise<T> {
-    return (await this.#change(request, verb)).result;
-  }
-
-  #change<T>(
-    request: Types.WithDocuments,
-    verb: (draft: Draft) => T,
-  ): Promise<{ readonly result: T; readonly pausedMs: number }> {
-    this.#service.gate.check();
-    checkDocuments(request.documents);
-    return this.#service.structure.change((draft) => {
-      const result = verb(draft);
-      draft.putDocuments(request.documents);
-      return result;
-    });
-  }
-
-  readonly #isEmpty = (image: number): boolean => {
-    return this.#service.parts.tables.imageStats(image).entries === 0;
-  };
-
-  /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
-  async #replacing<T>(
-    node: VlunNode,
-    contents: Types.WithDocuments & { readonly sizeBytes: number },
-    verb: (draft: Draft) => T,
-  ): Promise<T> {
-    const { structure, flusher, gate } = this.#service;
-    gate.check();
-    checkDocuments(contents.documents);
-    const { device } = this.#units.ofVlun(node);
-    const withDocuments = (draft: Draft): T => {
-      const result = verb(draft);
-      draft.putDocuments(contents.documents);
-      return result;
-    };
-    try {
-      device.resized(Math.min(contents.sizeBytes, node.sizeBytes));
-      const { result } = await device.alone(() => structure.record(withDocuments));
-      device.resized();
-      await flusher.flush();
-      return result;
-    } finally {
-      device.resized();
-    }
-  }
-
-  #tell(id: number, fact: UnitFact): void {
-    const node = this.#service.parts.views.node(id);
-    if (node !== undefined) this.#units.tell(node, fact);
-  }
-
-  #vlun(name: string): VlunObject {
-    const vlun = this.#service.parts.catalogue.vlunNamed(name);
-    if (vlun === undefined) throw new OperatorError('not-found', `There is no VLUN '${name}'.`);
-    return vlun;
-  }
-
-  /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
-  #view(name: string): VlunNode | SnapshotView {
-    const [vlun = '', snapshot] = name.split('@');
-    if (snapshot === undefined) return this.#node(this.#vlun(vlun).id);
-    return this.#service.parts.views.snapshot(this.#snapshot(vlun, snapshot).id);
-  }
-
-  #node(id: number): VlunNode {
-    const node = this.#service.parts.views.node(id);
-    if (node === undefined) throw new StoreError('CLOSED', 'The VLUN was deleted meanwhile.');
-    return node;
-  }
-
-  #snapshot(vlun: string, name: string): SnapshotObject {
-    const snapshot = this.#service.parts.catalogue.snapshotNamed(this.#vlun(vlun).id, name);
-    if (snapshot === undefined)
-      throw new OperatorError('not-found', `There is no snapshot '${vlun}@${name}'.`);
-    return snapshot;
+    return (await changeCatalogue(this.#service, request, verb)).result;
   }
 }

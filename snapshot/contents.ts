@@ -1,0 +1,128 @@
+/**
+ * The verbs that give a VLUN other contents or another size under the initiators that use it: rollback, the
+ * end of an import, resize. Commands that reach past the smaller of the two sizes are refused while they run,
+ * and initiators are told afterwards.
+ */
+import type { UnitFact } from '../lun/logical-unit.ts';
+import type { Draft, VlunObject } from './catalogue.ts';
+import type { Lookup } from './lookup.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
+import type { AdoptRequest, ResizeRequest, RollbackRequest, WithDocuments } from './pool-types.ts';
+import { checkDocuments } from './requests.ts';
+import { checkResize, resize } from './resize.ts';
+import { rollback } from './rollback.ts';
+import type { PoolService } from './service.ts';
+import { adopt } from './staging.ts';
+import type { Units } from './units.ts';
+import { changeCatalogue, withDocuments } from './verb.ts';
+import type { VlunNode } from './views.ts';
+
+export interface ContentVerbsOptions {
+  readonly service: PoolService;
+  readonly units: Units;
+  readonly lookup: Lookup;
+}
+
+export class ContentVerbs {
+  readonly #service: PoolService;
+  readonly #units: Units;
+  readonly #lookup: Lookup;
+
+  constructor({ service, units, lookup }: ContentVerbsOptions) {
+    this.#service = service;
+    this.#units = units;
+    this.#lookup = lookup;
+  }
+
+  /** OperatorError not-found. */
+  async rollback(request: RollbackRequest): Promise<VlunObject> {
+    const node = this.#lookup.nodeNamed(request.vlun);
+    const { sizeBytes } = node.vlun;
+    const target = this.#lookup.snapshot(request.vlun, request.snapshot);
+    const verb = (draft: Draft): VlunObject[] => rollback(draft, request);
+    const changed = await this.#replacing(node, { ...request, sizeBytes: target.sizeBytes }, verb);
+    for (const one of changed) this.#tell(one.id, 'contents-replaced');
+    if (target.sizeBytes !== sizeBytes) this.#tell(node.id, 'capacity-changed');
+    this.#service.reclaimer.wake();
+    return this.#lookup.node(node.id).vlun;
+  }
+
+  /** OperatorError not-found, exists, bad-name, changed. */
+  async adopt(request: AdoptRequest): Promise<VlunObject> {
+    const staged = this.#lookup.vlun(request.staging);
+    const node = this.#lookup.node(
+      request.base === undefined ? staged.id : this.#lookup.vlun(request.name).id,
+    );
+    const { sizeBytes } = node;
+    const verb = (draft: Draft): VlunObject[] => adopt(draft, request, this.isEmpty);
+    const contents = { ...request, sizeBytes: staged.sizeBytes };
+    const [vlun, ...followers] = await this.#replacing(node, contents, verb);
+    if (request.base === undefined) this.#units.renamed(node);
+    for (const one of [node, ...followers]) this.#tell(one.id, 'contents-replaced');
+    if (sizeBytes !== staged.sizeBytes) this.#tell(node.id, 'capacity-changed');
+    this.#service.reclaimer.wake();
+    return vlun as VlunObject;
+  }
+
+  /** OperatorError not-found, bad-size, shrinks. */
+  async resize(request: ResizeRequest): Promise<VlunObject> {
+    const { id, sizeBytes } = this.#lookup.vlun(request.name);
+    checkResize(this.#lookup.vlun(request.name), request);
+    checkDocuments(request.documents);
+    const node = this.#lookup.node(id);
+    const { device } = this.#units.ofVlun(node);
+    try {
+      if (request.sizeBytes < sizeBytes) {
+        device.resized(request.sizeBytes);
+        await device.cutOff({ from: request.sizeBytes, to: sizeBytes });
+      } else {
+        await this.#clearLastBlock(node, request.sizeBytes);
+      }
+      await changeCatalogue(this.#service, request, (draft) => resize(draft, id, request.sizeBytes));
+    } finally {
+      device.resized();
+    }
+    this.#units.tell(node, 'capacity-changed');
+    return node.vlun;
+  }
+
+  /** Whether an image stores nothing. */
+  readonly isEmpty = (image: number): boolean => {
+    return this.#service.parts.tables.imageStats(image).entries === 0;
+  };
+
+  /** Before a VLUN grows: the rest of its last block may hold what a larger one that it followed wrote. */
+  async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
+    const { sizeBytes } = node.vlun;
+    const end = Math.min(Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES, newSizeBytes);
+    const larger = node.below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
+    if (end <= sizeBytes || node.above !== undefined || larger) return;
+    await this.#units.ofVlun(node).device.cutOff({ from: sizeBytes, to: end });
+  }
+
+  /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
+  async #replacing<T>(
+    node: VlunNode,
+    contents: WithDocuments & { readonly sizeBytes: number },
+    verb: (draft: Draft) => T,
+  ): Promise<T> {
+    const { structure, flusher, gate } = this.#service;
+    gate.check();
+    const both = withDocuments(contents, verb);
+    const { device } = this.#units.ofVlun(node);
+    try {
+      device.resized(Math.min(contents.sizeBytes, node.sizeBytes));
+      const { result } = await device.alone(() => structure.record(both));
+      device.resized();
+      await flusher.flush();
+      return result;
+    } finally {
+      device.resized();
+    }
+  }
+
+  #tell(id: number, fact: UnitFact): void {
+    const node = this.#service.parts.views.node(id);
+    if (node !== undefined) this.#units.tell(node, fact);
+  }
+}
