@@ -66,6 +66,8 @@ export interface SnapshotObject {
   readonly createdAtMs: number;
   /** Of an imported snapshot: the identity of the one it is a copy of, 32 hexadecimal digits. */
   readonly origin?: string;
+  /** The name of the schedule that took it, whose retention may delete it. */
+  readonly schedule?: string;
 }
 
 /** The next number of each kind to be given out. */

@@ -42,6 +42,7 @@ export function snapshotInfo(from: InfoSource, snapshot: SnapshotObject): Snapsh
     blockBytes: snapshot.blockBytes,
     createdAtMs: snapshot.createdAtMs,
     ...(snapshot.origin !== undefined && { origin: snapshot.origin }),
+    ...(snapshot.schedule !== undefined && { schedule: snapshot.schedule }),
   };
 }
 

@@ -116,6 +116,8 @@ export interface SnapshotInfo {
   readonly createdAtMs: number;
   /** Of an imported snapshot: the NAA of the one it is a copy of, in hexadecimal. */
   readonly origin?: string;
+  /** The name of the schedule that took it. */
+  readonly schedule?: string;
 }
 
 /** Space of one VLUN or snapshot. */
@@ -178,6 +180,11 @@ export interface SetVlunRequest extends WithDocuments {
 export interface SnapshotTarget {
   readonly vlun: string;
   readonly snapshot: string;
+}
+
+export interface SnapshotOptions extends WithDocuments {
+  /** The name of the schedule that takes them. */
+  readonly schedule?: string;
 }
 
 export interface SnapshotsTaken {

@@ -141,11 +141,11 @@ export class Pool {
   /** All of them at one point. OperatorError not-found, exists, bad-name, duplicate. */
   async createSnapshots(
     targets: readonly Types.SnapshotTarget[],
-    options: Types.WithDocuments = {},
+    options: Types.SnapshotOptions = {},
   ): Promise<Types.SnapshotsTaken> {
     const nowMs = this.#service.parts.environment.nowMs();
     const { result, pausedMs } = await changeCatalogue(this.#service, options, (draft) =>
-      createSnapshots(draft, targets, nowMs),
+      createSnapshots(draft, targets, { nowMs, schedule: options.schedule }),
     );
     return { snapshots: result.map((snapshot) => snapshotInfo(this.#service.parts, snapshot)), pausedMs };
   }

@@ -12,7 +12,7 @@ import { checkName, vlunNamed } from './requests.ts';
 export function createSnapshots(
   draft: Draft,
   targets: readonly SnapshotTarget[],
-  nowMs: number,
+  of: { readonly nowMs: number; readonly schedule?: string | undefined },
 ): SnapshotObject[] {
   if (targets.length === 0) throw new OperatorError('not-found', 'No VLUN was named.');
   const vluns = targets.map(({ vlun: name, snapshot }) => {
@@ -39,7 +39,8 @@ export function createSnapshots(
       identity: draft.next('identity'),
       sizeBytes: vlun.sizeBytes,
       blockBytes: vlun.blockBytes,
-      createdAtMs: nowMs,
+      createdAtMs: of.nowMs,
+      ...(of.schedule !== undefined && { schedule: of.schedule }),
     };
     draft.putSnapshot(snapshot);
     return snapshot;

@@ -7,13 +7,16 @@ import { randomBytes } from 'node:crypto';
 import type { Medium } from '../snapshot/medium/medium.ts';
 import { Pool } from '../snapshot/pool.ts';
 import type { PoolFact } from '../snapshot/pool-types.ts';
+import { RunningExports } from './admin/exports.ts';
 import { AdminServer } from './admin/server.ts';
 import { ADMIN_STREAM_VERBS, ADMIN_VERBS } from './admin/verbs.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { blockChecksum } from './checksums.ts';
 import type { Clock } from './clock.ts';
 import { Front } from './front.ts';
 import type { Log } from './log.ts';
 import { logPoolFact } from './log-facts.ts';
+import { Schedules } from './schedules/schedules.ts';
 import type { Hub } from './shell/hub.ts';
 import { Portal, type PortalAddress } from './shell/portal.ts';
 import type { Targets } from './targets/targets.ts';
@@ -39,6 +42,9 @@ const STOP_WITHIN_MS = 5_000;
 export class SnaplunServer {
   readonly pool: Pool;
   readonly #front: Front;
+  readonly #changes = new ChangeQueue();
+  readonly #exports = new RunningExports();
+  readonly #schedules: Schedules;
   readonly #options: ServerOptions;
   readonly #portals: Portal[] = [];
   readonly #startedAtMs: number;
@@ -50,6 +56,14 @@ export class SnaplunServer {
     this.pool = pool;
     this.#front = front;
     this.#startedAtMs = options.clock.wallMs();
+    this.#schedules = new Schedules({
+      pool,
+      clock: options.clock,
+      log: options.log,
+      changes: this.#changes,
+      inUse: ({ vlun, snapshot }) =>
+        front.targets.mappings({ vlun, snapshot }).length > 0 || this.#exports.has(vlun, snapshot),
+    });
   }
 
   static async start(options: ServerOptions): Promise<SnaplunServer> {
@@ -60,6 +74,7 @@ export class SnaplunServer {
     try {
       await server.#makeFirstLun();
       await server.#openDoors();
+      server.#schedules.start();
     } catch (error) {
       await server.stop();
       throw error;
@@ -116,6 +131,9 @@ export class SnaplunServer {
         pool: this.pool,
         targets: this.targets,
         hub: this.hub,
+        schedules: this.#schedules,
+        exports: this.#exports,
+        changes: this.#changes,
         log: options.log,
         portals: () => this.portals,
         startedAtMs: this.#startedAtMs,
@@ -141,6 +159,7 @@ export class SnaplunServer {
       log.warn('cut connections that did not log out', { connections: front.connections });
     front.cut();
     await this.#admin?.close();
+    await this.#schedules.stop();
     await this.pool.close();
   }
 }

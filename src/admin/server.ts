@@ -17,8 +17,6 @@ export class AdminServer {
   readonly #verbs: ReadonlyMap<string, Verb>;
   readonly #streams: ReadonlyMap<string, StreamVerb>;
   readonly #server: Server;
-  /** Changes run one after another: each sees the state the one before has left. */
-  #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(path: string, context: AdminContext, verbs: AdminVerbs) {
     this.#path = path;
@@ -102,7 +100,7 @@ export class AdminServer {
     }
     try {
       const result = row.changes
-        ? await this.#afterOthers(() => row.run(this.#context, args))
+        ? await this.#context.changes.run(() => row.run(this.#context, args))
         : await row.run(this.#context, args);
       return { ok: true, result: result ?? null };
     } catch (error) {
@@ -135,12 +133,6 @@ export class AdminServer {
     if (row.direction === 'out') socket.write(frameHeader(0));
     socket.end(lineOf(response));
     socket.resume();
-  }
-
-  #afterOthers<T>(run: () => Promise<T>): Promise<T> {
-    const mine = this.#lastChange.then(run, run);
-    this.#lastChange = mine.catch((error: unknown) => error);
-    return mine;
   }
 
   #failed(name: string, error: unknown): AdminResponse {

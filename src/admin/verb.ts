@@ -1,14 +1,20 @@
 /** An admin verb is one row: its name, its arguments, whether it changes anything, and what it does. */
 import type { Pool } from '../../snapshot/pool.ts';
+import type { ChangeQueue } from '../change-queue.ts';
 import type { Log } from '../log.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { Hub } from '../shell/hub.ts';
 import type { Targets } from '../targets/targets.ts';
 import { type ArgumentsOf, checkArguments, type Fields } from './arguments.ts';
+import type { RunningExports } from './exports.ts';
 
 export interface AdminContext {
   readonly pool: Pool;
   readonly targets: Targets;
   readonly hub: Hub;
+  readonly schedules: Schedules;
+  readonly exports: RunningExports;
+  readonly changes: ChangeQueue;
   readonly log: Log;
   readonly portals: () => readonly string[];
   readonly startedAtMs: number;

@@ -2,11 +2,18 @@ import type { StreamVerb, Verb } from './verb.ts';
 import { ACCESS_VERBS } from './verbs/access.ts';
 import { LUN_VERBS } from './verbs/lun.ts';
 import { POOL_VERBS } from './verbs/pool.ts';
+import { SCHEDULE_VERBS } from './verbs/schedule.ts';
 import { SNAPSHOT_VERBS } from './verbs/snapshot.ts';
 import { STREAM_VERBS } from './verbs/stream.ts';
 
 /** Everything that can be asked over the admin socket. */
-export const ADMIN_VERBS: readonly Verb[] = [...LUN_VERBS, ...SNAPSHOT_VERBS, ...ACCESS_VERBS, ...POOL_VERBS];
+export const ADMIN_VERBS: readonly Verb[] = [
+  ...LUN_VERBS,
+  ...SNAPSHOT_VERBS,
+  ...SCHEDULE_VERBS,
+  ...ACCESS_VERBS,
+  ...POOL_VERBS,
+];
 
 /** Those that carry bytes besides. */
 export const ADMIN_STREAM_VERBS: readonly StreamVerb[] = STREAM_VERBS;

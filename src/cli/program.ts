@@ -6,6 +6,7 @@ import { chapCommands, initiatorCommands, sessionCommands, targetCommands } from
 import type { GlobalOptions } from './command.ts';
 import { lunCommands } from './lun.ts';
 import { poolCommands, statusCommand } from './pool.ts';
+import { scheduleCommands } from './schedule.ts';
 import { serveCommand } from './serve.ts';
 import { preserveCommands, snapshotCommands } from './snapshot.ts';
 import { streamCommands } from './stream.ts';
@@ -17,6 +18,7 @@ const GROUPS: readonly ((root: Argv<GlobalOptions>) => Argv<GlobalOptions>)[] = 
   serveCommand,
   lunCommands,
   snapshotCommands,
+  scheduleCommands,
   preserveCommands,
   streamCommands,
   targetCommands,

@@ -9,17 +9,18 @@ import type { Medium } from '../../snapshot/medium/medium.ts';
 import { MemoryStore, openMemoryMedium } from '../../snapshot/medium/memory.ts';
 import { Pool } from '../../snapshot/pool.ts';
 import type { PoolEnvironment, PoolFact, PoolOptions } from '../../snapshot/pool-types.ts';
+import { ManualTimers } from './manual-timers.ts';
 import { seededRandom } from './random.ts';
+
+export { settle } from './manual-timers.ts';
 
 export class TestEnvironment implements PoolEnvironment {
   readonly facts: PoolFact[] = [];
-  readonly #timers = new Map<number, { atMs: number; run: () => void }>();
+  readonly #timers = new ManualTimers(1_700_000_000_000);
   readonly #random = seededRandom(7);
-  #nowMs = 1_700_000_000_000;
-  #nextTimer = 1;
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#timers.nowMs;
   }
 
   defer(run: () => void): void {
@@ -27,11 +28,7 @@ export class TestEnvironment implements PoolEnvironment {
   }
 
   after(ms: number, run: () => void): () => void {
-    if (ms === 0) setImmediate(run);
-    if (ms === 0) return () => undefined;
-    const id = this.#nextTimer++;
-    this.#timers.set(id, { atMs: this.#nowMs + ms, run });
-    return () => this.#timers.delete(id);
+    return this.#timers.after(ms, run);
   }
 
   checksum(bytes: Uint8Array): number {
@@ -46,25 +43,10 @@ export class TestEnvironment implements PoolEnvironment {
     this.facts.push(fact);
   }
 
-  /** Runs what is due within this time, in order, letting what it starts proceed in between. */
-  async advance(ms: number): Promise<void> {
-    const untilMs = this.#nowMs + ms;
-    for (;;) {
-      const due = [...this.#timers].filter(([, { atMs }]) => atMs <= untilMs);
-      const [first] = due.sort((a, b) => a[1].atMs - b[1].atMs || a[0] - b[0]);
-      if (first === undefined) break;
-      this.#timers.delete(first[0]);
-      this.#nowMs = Math.max(this.#nowMs, first[1].atMs);
-      first[1].run();
-      await settle();
-    }
-    this.#nowMs = untilMs;
+  /** Runs what is due within this time, in order. */
+  advance(ms: number): Promise<void> {
+    return this.#timers.advance(ms);
   }
-}
-
-/** Lets everything proceed that needs only turns of the loop. */
-export async function settle(turns = 20): Promise<void> {
-  for (let i = 0; i < turns; i += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 export interface PoolWorld {

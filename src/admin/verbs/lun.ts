@@ -97,7 +97,11 @@ const remove = verb({
     guard(context, `delete ${name}`, references, { force, trackers: info.trackers });
     // Hidden first, so that no initiator reaches a unit whose blocks are going.
     await context.targets.change(context.targets.planUnmap((reference) => reference.vlun === name));
-    await context.pool.deleteVlun({ name, withSnapshots: withSnapshots ?? false });
+    await context.pool.deleteVlun({
+      name,
+      withSnapshots: withSnapshots ?? false,
+      documents: context.schedules.planWithout(name),
+    });
     context.log.info('LUN deleted', { event: 'lun-deleted', name });
   },
 });

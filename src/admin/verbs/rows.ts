@@ -34,6 +34,8 @@ export interface SnapshotRow {
   readonly naa: string;
   readonly mappedLun?: number;
   readonly target?: string;
+  /** The schedule that took it. */
+  readonly schedule?: string;
 }
 
 export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<VlunRow> {
@@ -72,5 +74,6 @@ export async function snapshotRow(context: AdminContext, info: SnapshotInfo): Pr
     exclusiveBytes: usage.exclusiveBytes,
     naa: Buffer.from(info.identity.naa).toString('hex'),
     ...(mapping === undefined ? {} : { mappedLun: mapping.lun, target: mapping.target }),
+    ...(info.schedule === undefined ? {} : { schedule: info.schedule }),
   };
 }

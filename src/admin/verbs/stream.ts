@@ -25,10 +25,16 @@ const exportVerb: StreamVerb = {
     const { vlun, snapshot, from } = args;
     const request = { vlun, snapshot, ...(from !== undefined && from !== null && { from }) };
     let bytes = 0;
-    for await (const chunk of exportStream(context.pool, request, TOOLS)) {
-      await channel.write(chunk);
-      bytes += chunk.byteLength;
-    }
+    await context.exports.during(
+      vlun,
+      from === undefined || from === null ? [snapshot] : [snapshot, from],
+      async () => {
+        for await (const chunk of exportStream(context.pool, request, TOOLS)) {
+          await channel.write(chunk);
+          bytes += chunk.byteLength;
+        }
+      },
+    );
     context.log.info('snapshot exported', { event: 'snapshot-exported', lun: vlun, snapshot, from, bytes });
     return { bytes };
   },
