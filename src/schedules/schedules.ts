@@ -1,8 +1,8 @@
 /**
  * The schedules of a server: takes what is due by the server's clock, and deletes what is kept no longer. A
- * run that fell into a time in which the server was down, or that failed, is made up for once. What a schedule
- * deletes carries its mark, so nothing that an operator made is ever among it; and what is mapped or being
- * exported waits until it is not.
+ * run that fell into a time in which the server was down, or that failed, is made up for once. What a
+ * schedule deletes carries its mark, so nothing that an operator made is ever among it; and what is mapped or
+ * being exported waits until it is not.
  */
 import { OperatorError } from '../../lun/errors.ts';
 import type { Pool } from '../../snapshot/pool.ts';

@@ -1,6 +1,6 @@
 /**
- * A server in this process whose clock stands still until the test lets time pass, over a medium in memory; the
- * real program asks it over its admin socket.
+ * A server in this process whose clock stands still until the test lets time pass, over a medium in memory;
+ * the real program asks it over its admin socket.
  */
 import assert from 'node:assert';
 import { mkdtemp, rm } from 'node:fs/promises';
