@@ -7,7 +7,10 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since 1970, for time stamps that people read. */
   wallMs(): number;
-  /** Runs `run` once after `ms`; the returned function calls it off. */
+  /**
+   * Runs `run` once after `ms`; the returned function calls it off. 0 is the next turn of the loop, without
+   * the millisecond that a timer takes at least.
+   */
   after(ms: number, run: () => void): () => void;
   /** Runs `run` when what the present turn of the loop still has to do is done. */
   defer(run: () => void): void;
@@ -17,6 +20,10 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(ms, run) {
+    if (ms === 0) {
+      const turn = setImmediate(run);
+      return () => clearImmediate(turn);
+    }
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Medium } from '../snapshot/medium/medium.ts';
 import { Pool } from '../snapshot/pool.ts';
-import type { PoolFact } from '../snapshot/pool-types.ts';
+import type { PoolFact, PoolOptions } from '../snapshot/pool-types.ts';
 import { RunningExports } from './admin/exports.ts';
 import { AdminServer } from './admin/server.ts';
 import { ADMIN_STREAM_VERBS, ADMIN_VERBS } from './admin/verbs.ts';
@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly defaultTarget: string;
   /** The LUN that a new pool begins with. */
   readonly init?: { readonly name: string; readonly sizeBytes: number };
+  /** Bounds of the pool; its defaults where nothing is said. */
+  readonly bounds?: Partial<PoolOptions>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -165,7 +167,7 @@ export class SnaplunServer {
 }
 
 async function openPool(options: ServerOptions): Promise<Pool> {
-  const { medium, clock, log } = options;
+  const { medium, bounds, clock, log } = options;
   const environment = {
     nowMs: () => clock.wallMs(),
     defer: (run: () => void) => clock.defer(run),
@@ -176,7 +178,9 @@ async function openPool(options: ServerOptions): Promise<Pool> {
   };
   try {
     const isEmpty = await Pool.isEmpty(medium, environment);
-    return isEmpty ? await Pool.create(medium, environment) : await Pool.open(medium, environment);
+    return isEmpty
+      ? await Pool.create(medium, environment, bounds)
+      : await Pool.open(medium, environment, bounds);
   } catch (error) {
     await medium.close();
     throw error;

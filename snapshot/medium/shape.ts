@@ -1,23 +1,27 @@
 /**
- * A medium for shape benchmarks: tables and journal in memory, data dropped. It shows what depth, fan-out
- * and table size cost at capacities for which no data would fit. Every block reads as zeroes, so only
+ * A medium for shape benchmarks: tables and journal where another medium keeps them, data dropped. It shows
+ * what depth, fan-out and table size cost at capacities for which no data would fit. Every block reads as zeroes, so only
  * zeroes may be written: a block's checksum must still be that of what is read back.
  */
 import assert from 'node:assert';
 import { type DataSpace, type Medium, type Place, type PlacedWrite, POOL_BLOCK_BYTES } from './medium.ts';
 import { assertRun, type MemoryOptions, type MemoryStore, openMemoryMedium } from './memory.ts';
 
-/** Opens a store, or a new one, whose data is dropped; else as `openMemoryMedium`. */
+/** Opens a store in memory, or a new one, whose data is dropped; else as `openMemoryMedium`. */
 export function openShapeMedium(form: MemoryOptions | MemoryStore): Medium {
-  const memory = openMemoryMedium(form);
+  return withoutData(openMemoryMedium(form));
+}
+
+/** The medium as it is, but for the data, which is dropped. */
+export function withoutData(medium: Medium): Medium {
   return {
-    description: 'shape',
-    lease: memory.lease,
-    data: new DroppedData(memory.data),
-    journal: memory.journal,
-    meta: memory.meta,
-    dropCaches: () => memory.dropCaches(),
-    close: () => memory.close(),
+    description: `${medium.description}, without data`,
+    lease: medium.lease,
+    data: new DroppedData(medium.data),
+    journal: medium.journal,
+    meta: medium.meta,
+    dropCaches: () => medium.dropCaches(),
+    close: () => medium.close(),
   };
 }
 

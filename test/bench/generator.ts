@@ -5,6 +5,7 @@ import { Histogram } from './histogram.ts';
 import { Entry, type Negotiated, type UnitSize } from './login.ts';
 import type { Order, Plan, Report } from './plan.ts';
 import { Pump, type Until } from './pump.ts';
+import { Timeline } from './timeline.ts';
 import { Wire } from './wire.ts';
 
 /** The bare server takes any segment and any number of commands. */
@@ -21,43 +22,50 @@ const BARE_BLOCK_BYTES = 512;
 
 let pumps: Pump[] = [];
 let latencies = new Histogram();
+const timeline = new Timeline();
 
 async function openOne(plan: Plan, session: number, payload: Uint8Array): Promise<Pump> {
+  const lun = plan.luns[session % plan.luns.length] as number;
   const wire = await Wire.open(plan.address);
   let negotiated = BARE;
   let size: UnitSize = { blockBytes: BARE_BLOCK_BYTES, blocks: plan.spanBytes / BARE_BLOCK_BYTES };
   if (plan.target !== undefined) {
     const entry = new Entry(wire);
     const answered = await entry.login(plan.target, session);
-    size = await entry.size(plan.lun);
+    size = await entry.size(lun);
     negotiated = entry.numbering(answered);
   }
   const { blockBytes } = size;
   const spanBlocks = plan.spanBytes / blockBytes;
   assert(spanBlocks <= size.blocks, 'the unit is smaller than the span');
-  const blocks = Math.floor(spanBlocks / plan.pattern.sessions);
+  const sharing = plan.luns.length > 1 ? 1 : plan.pattern.sessions;
+  const blocks = Math.floor(spanBlocks / sharing);
   return new Pump({
     wire,
     negotiated,
-    lun: plan.lun,
+    lun,
     blockBytes,
-    region: { firstBlock: session * blocks, blocks },
+    region: { firstBlock: (session % sharing) * blocks, blocks },
     pattern: plan.pattern,
     seed: plan.seed * 1000 + session,
     payload,
+    attentions: plan.attentions ?? false,
     latencies,
+    timeline,
   });
 }
 
 async function open(plan: Plan): Promise<void> {
   close();
   latencies = new Histogram();
-  const payload = randomFillSync(new Uint8Array(plan.pattern.transferBytes));
+  const payload = new Uint8Array(plan.pattern.transferBytes);
+  if (plan.zeroes !== true) randomFillSync(payload);
   for (const session of plan.sessions) pumps.push(await openOne(plan, session, payload));
 }
 
 async function run(until: Until): Promise<Report> {
   latencies.clear();
+  timeline.begin();
   const processor = process.cpuUsage();
   const startedMs = performance.now();
   const counts = await Promise.all(pumps.map((pump) => pump.run(until)));
@@ -65,7 +73,11 @@ async function run(until: Until): Promise<Report> {
   const { user, system } = process.cpuUsage(processor);
   const commands = counts.reduce((sum, count) => sum + count, 0);
   const processorMs = (user + system) / 1000;
-  return { say: 'ran', tally: { commands, elapsedMs, processorMs, latencyCounts: latencies.counts() } };
+  const latencyCounts = latencies.counts();
+  return {
+    say: 'ran',
+    tally: { commands, elapsedMs, processorMs, latencyCounts, timeline: timeline.parts() },
+  };
 }
 
 function close(): void {

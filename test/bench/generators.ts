@@ -8,6 +8,7 @@ import { ended, startChild } from '../support/child.ts';
 import type { Case } from './cases.ts';
 import { Histogram } from './histogram.ts';
 import type { Order, Plan, Report, Tally } from './plan.ts';
+import { Timeline } from './timeline.ts';
 
 const RUN_TYPESCRIPT = new URL('../support/run-typescript.mjs', import.meta.url).href;
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -50,6 +51,8 @@ export interface Load {
   readonly bytesPerSecond: number;
   readonly generatorMsPerCommand: number;
   readonly latencies: Histogram;
+  /** The longest latency in each slot of time, over all generators. */
+  readonly timeline: Timeline;
 }
 
 export class Generators {
@@ -75,7 +78,11 @@ export class Generators {
     const reports = await this.#order(() => ({ say: 'run', durationMs: until.durationMs, commandsMax }));
     const tallies = reports.flatMap((report): Tally[] => (report.say === 'ran' ? [report.tally] : []));
     const latencies = new Histogram();
-    for (const tally of tallies) latencies.merge(tally.latencyCounts);
+    const timeline = new Timeline();
+    for (const tally of tallies) {
+      latencies.merge(tally.latencyCounts);
+      timeline.merge(tally.timeline);
+    }
     const commands = tallies.reduce((sum, tally) => sum + tally.commands, 0);
     const processorMs = tallies.reduce((sum, tally) => sum + tally.processorMs, 0);
     const elapsedMs = Math.max(...tallies.map((tally) => tally.elapsedMs));
@@ -86,6 +93,7 @@ export class Generators {
       bytesPerSecond: commandsPerSecond * pattern.transferBytes,
       generatorMsPerCommand: processorMs / commands,
       latencies,
+      timeline,
     };
   }
 

@@ -5,6 +5,7 @@ import { CASES, type Case, FILL, QUICK_CASES } from './cases.ts';
 import { Generators } from './generators.ts';
 import { type Figures, fill, measure, type Timing } from './measure.ts';
 import { caseRows, heading, LEGEND, type Rounds } from './report.ts';
+import { snapshots } from './snapshots/main.ts';
 import { type Opened, openBare, openSnaplun, openTgt, type Target, tgtIsInstalled } from './targets.ts';
 import { parseUrl } from './url.ts';
 
@@ -27,6 +28,10 @@ bytes and does nothing else. Everything is removed at the end.
   --help
 
 Example: npm run bench -- --cases rr4k-q32,rw4k-q32 --rounds 5
+
+npm run bench -- snapshots [options]
+
+Measures what snapshots cost instead (docs/SNAPSHOTS.md); it has a --help of its own.
 `;
 
 const MIB = 1024 * 1024;
@@ -147,4 +152,5 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+const [first, ...rest] = process.argv.slice(2);
+process.exitCode = first === 'snapshots' ? await snapshots(rest) : await main();

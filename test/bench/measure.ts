@@ -34,7 +34,7 @@ interface Subject {
 }
 
 function planFor(target: Target, pattern: Case, spanBytes: number) {
-  return { address: target.address, target: target.name, lun: target.lun, pattern, spanBytes };
+  return { address: target.address, target: target.name, luns: [target.lun], pattern, spanBytes };
 }
 
 /** Writes every block of the span once, so that no read is of a hole. */

@@ -1,12 +1,18 @@
 /** What the measuring process and its load generators say to each other. */
 import type { Case } from './cases.ts';
+import type { TimelineParts } from './timeline.ts';
 import type { Address } from './wire.ts';
 
 export interface Plan {
   readonly address: Address;
   /** Without a target's name the server is the bare one, which wants no login. */
   readonly target: string | undefined;
-  readonly lun: number;
+  /** The unit that all sessions share, or one for each session. */
+  readonly luns: readonly number[];
+  /** What is written is zeroes, for a target that drops it. */
+  readonly zeroes?: boolean;
+  /** A write that ends with CHECK CONDITION counts, and is not tried again: the unit was rolled back. */
+  readonly attentions?: boolean;
   readonly pattern: Case;
   /** Which of the pattern's sessions this generator holds, counted from 0. */
   readonly sessions: readonly number[];
@@ -27,6 +33,7 @@ export interface Tally {
   /** Processor time of the generator itself, user and system. */
   readonly processorMs: number;
   readonly latencyCounts: readonly number[];
+  readonly timeline: TimelineParts;
 }
 
 export type Report =

@@ -9,6 +9,7 @@ import type { Histogram } from './histogram.ts';
 import type { Negotiated } from './login.ts';
 import { type Numbering, Requests } from './requests.ts';
 import { Skimmer } from './skimmer.ts';
+import type { Timeline } from './timeline.ts';
 import type { Wire } from './wire.ts';
 
 const FLAGS_AT = 1;
@@ -27,6 +28,7 @@ const NOP_TRANSFER_TAG_AT = NopIn.layout.targetTransferTag.byte;
 const NANOSECONDS_PER_MS = 1e6;
 /** A target that completes nothing for this long has failed. */
 const SILENCE_MS_MAX = 10_000;
+const CHECK_CONDITION = 2;
 const NONE = -1;
 
 const Kind = { READ: 0, WRITE: 1, SYNC: 2 } as const;
@@ -43,6 +45,9 @@ export interface PumpOptions {
   readonly payload: Uint8Array;
   /** Latencies of all sessions of this process. */
   readonly latencies: Histogram;
+  readonly timeline: Timeline;
+  /** A write may end with CHECK CONDITION. */
+  readonly attentions: boolean;
 }
 
 export interface Until {
@@ -54,6 +59,8 @@ export class Pump {
   readonly #pattern: Case;
   readonly #wire: Wire;
   readonly #latencies: Histogram;
+  readonly #timeline: Timeline;
+  readonly #attentions: boolean;
   readonly #numbering: Numbering;
   readonly #requests: Requests;
   readonly #freeTags: Int32Array;
@@ -81,6 +88,8 @@ export class Pump {
     this.#pattern = pattern;
     this.#wire = wire;
     this.#latencies = options.latencies;
+    this.#timeline = options.timeline;
+    this.#attentions = options.attentions;
     this.#numbering = {
       cmdSN: negotiated.cmdSN,
       expStatSN: negotiated.expStatSN,
@@ -248,7 +257,9 @@ export class Pump {
     const tag = this.#ending;
     if (tag === NONE) return;
     this.#ending = NONE;
-    if (this.#status !== 0) assert.fail(`a command ended with status ${this.#status.toString(16)}h`);
+    const attention = this.#attentions && this.#status === CHECK_CONDITION;
+    if (this.#status !== 0 && !attention)
+      assert.fail(`a command ended with status ${this.#status.toString(16)}h`);
     const kind = this.#kinds[tag];
     if (kind === Kind.WRITE && this.#pattern.syncEach) {
       this.#kinds[tag] = Kind.SYNC;
@@ -257,7 +268,9 @@ export class Pump {
     }
     const wanted = kind === Kind.READ ? this.#pattern.transferBytes : 0;
     if (this.#receivedBytes[tag] !== wanted) assert.fail(`a read gave ${this.#receivedBytes[tag]} bytes`);
-    this.#latencies.add((this.#nowMs - (this.#startedMs[tag] as number)) * NANOSECONDS_PER_MS);
+    const latencyMs = this.#nowMs - (this.#startedMs[tag] as number);
+    this.#latencies.add(latencyMs * NANOSECONDS_PER_MS);
+    this.#timeline.add(this.#nowMs, latencyMs);
     this.#freeTags[this.#freeCount] = tag;
     this.#freeCount += 1;
     this.#count += 1;

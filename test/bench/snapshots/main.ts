@@ -1,0 +1,78 @@
+/** `npm run bench -- snapshots`: the figures of docs/SNAPSHOTS.md. */
+import { parseArgs } from 'node:util';
+import { Generators } from '../generators.ts';
+import { CREATE, GROUP_OF_32 } from './create.ts';
+import type { Bench, Figure, Measured } from './figure.ts';
+import { conditions, table, writePage } from './page.ts';
+
+const FIGURES: readonly Figure[] = [CREATE, GROUP_OF_32];
+
+const minutes = (figures: readonly Figure[]): string =>
+  (figures.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0);
+
+const HELP = `npm run bench -- snapshots [options]
+
+Measures what snapshots cost, figure after figure, and prints a table of figures and bars. Everything runs on
+loopback and in temporary directories, and is removed at the end. All of it takes about ${minutes(FIGURES)} minutes.
+
+${FIGURES.map(({ name, title, seconds }) => `  ${name.padEnd(10)} ${title} (${seconds} s)`).join('\n')}
+
+  --figures A,B   only these
+  --quick         small and short: shows that the benchmarks work; the figures say nothing
+  --write         also put the table into docs/SNAPSHOTS.md; needs all the figures
+  --help
+
+Example: npm run bench -- snapshots --figures create,group
+`;
+
+function readOptions(words: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      figures: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const names = values.figures?.split(',') ?? FIGURES.map(({ name }) => name);
+  const figures = names.map((name) => FIGURES.find((one) => one.name === name));
+  const known = figures.filter((one) => one !== undefined);
+  const whole = known.length === FIGURES.length && !values.quick;
+  if (known.length < names.length || (values.write && !whole)) return undefined;
+  return { ...values, figures: known };
+}
+
+/** One figure that fails does not keep the others from being measured. */
+async function measured(figure: Figure, bench: Bench): Promise<readonly Measured[]> {
+  try {
+    return await figure.run(bench);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? why) : why}\n`);
+    return [
+      { what: figure.title, value: 'failed', bar: '', holds: false, conditions: why.split('\n')[0] ?? '' },
+    ];
+  }
+}
+
+/** Returns the exit status: 0 when every figure holds. */
+export async function snapshots(words: readonly string[]): Promise<number> {
+  const options = readOptions(words);
+  if (options === undefined || options.help) {
+    process.stdout.write(HELP);
+    return options === undefined ? 2 : 0;
+  }
+  const generators = new Generators(1);
+  const { quick } = options;
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const lines: Measured[] = [];
+  try {
+    for (const figure of options.figures) lines.push(...(await measured(figure, { generators, quick, say })));
+  } finally {
+    await generators.stop();
+  }
+  process.stdout.write(`${conditions()}\n\n${table(lines)}`);
+  if (options.write) await writePage(lines);
+  return lines.every(({ holds }) => holds) ? 0 : 1;
+}
