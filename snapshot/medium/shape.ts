@@ -1,7 +1,7 @@
 /**
  * A medium for shape benchmarks: tables and journal where another medium keeps them, data dropped. It shows
- * what depth, fan-out and table size cost at capacities for which no data would fit. Every block reads as zeroes, so only
- * zeroes may be written: a block's checksum must still be that of what is read back.
+ * what depth, fan-out and table size cost at capacities for which no data would fit. Every block reads as
+ * zeroes, so only zeroes may be written: a block's checksum must still be that of what is read back.
  */
 import assert from 'node:assert';
 import { type DataSpace, type Medium, type Place, type PlacedWrite, POOL_BLOCK_BYTES } from './medium.ts';

@@ -1,8 +1,8 @@
 /**
  * How long an initiator's commands wait because of something done beside them. A generator keeps commands
  * outstanding over the wire all the time; again and again, at a fixed interval, the thing is done and not
- * done, in turn. The longest latency among the commands outstanding in the time after either is noted. What the
- * thing adds is the difference between a quantile of the one kind and the same quantile of the other: the
+ * done, in turn. The longest latency among the commands outstanding in the time after either is noted. What
+ * the thing adds is the difference between a quantile of the one kind and the same quantile of the other: the
  * same load, in the same seconds, without it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
