@@ -12,7 +12,7 @@ const minutes = (figures: readonly Figure[]): string =>
 
 const HELP = `npm run bench -- snapshots [options]
 
-Measures what snapshots cost, figure after figure, and prints a table of figures and bars. All runs on loopback
+Measures what snapshots cost, figure after figure, and prints a table of figures and bars. It runs on loopback
 and in temporary directories, and is removed at the end. It takes about ${minutes(FIGURES)} minutes.
 
 ${FIGURES.map(({ name, title, seconds }) => `  ${name.padEnd(10)} ${title} (${seconds} s)`).join('\n')}
