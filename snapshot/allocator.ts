@@ -23,7 +23,7 @@ import type { Checksum } from './checksum.ts';
 import type { StructureCheckpoint } from './copy-on-change.ts';
 import { GroupTable } from './group-table.ts';
 import type { MetaSpace } from './medium/medium.ts';
-import { GROUP_PLACES, type PlaceGroup } from './place-group.ts';
+import { freePieces, GROUP_PLACES, type PlaceGroup } from './place-group.ts';
 import { FIRST_DATA_PLACE } from './table-page.ts';
 
 /** `blocks` neighbouring places from `place` on. */
@@ -140,6 +140,28 @@ export class Allocator {
   /** Nobody looks at the busy places any more: they are free. */
   abandon(place: number, blocks: number): void {
     this.#eachGroup(place, blocks, (group, from, to) => this.#abandon(group, from, to));
+  }
+
+  /** Groups of places that were ever used are numbered below this. */
+  get usedGroups(): number {
+    return this.#frontier;
+  }
+
+  /**
+   * Shows `wants` every free run of a group, in order and in pieces of about `blocksMax`; those it wants are
+   * busy from then on, and returned. Nothing where no place of the group was ever used. Fails with the store
+   * errors IO and CORRUPT.
+   */
+  takeRuns(
+    number: number,
+    blocksMax: number,
+    wants: (place: number, blocks: number) => boolean,
+  ): MaybePromise<readonly Run[]> {
+    if (number >= this.#frontier || this.#table.freeIn(number) === 0) return [];
+    const group = this.#table.group(number);
+    const take = (): readonly Run[] => this.#takeRunsOf(group, blocksMax, wants);
+    const load = this.#table.fill(group);
+    return load instanceof Promise ? load.then(take) : take();
   }
 
   /** Whether a table holds the place. May have to load. */
@@ -272,12 +294,33 @@ export class Allocator {
     return to - from;
   }
 
-  #take(runs: Growing[], group: PlaceGroup, range: { from: number; to: number }): void {
-    const blocks = range.to - range.from;
-    setRange(group.taken, range.from, range.to);
+  #takeRunsOf(
+    group: PlaceGroup,
+    blocksMax: number,
+    wants: (place: number, blocks: number) => boolean,
+  ): readonly Run[] {
+    const base = group.number * GROUP_PLACES;
+    const runs: Run[] = [];
+    const [start, end] = [this.#table.startOf(group.number), this.#table.endOf(group.number)];
+    for (const { from, to } of freePieces(group, { start, end, blocksMax })) {
+      if (!wants(base + from, to - from)) continue;
+      this.#mark(group, from, to);
+      runs.push({ place: base + from, blocks: to - from });
+    }
+    return runs;
+  }
+
+  #mark(group: PlaceGroup, from: number, to: number): void {
+    const blocks = to - from;
+    setRange(group.taken, from, to);
     group.busyBlocks += blocks;
     this.#busyBlocks += blocks;
     this.#countFree(group.number, -blocks);
+  }
+
+  #take(runs: Growing[], group: PlaceGroup, range: { from: number; to: number }): void {
+    const blocks = range.to - range.from;
+    this.#mark(group, range.from, range.to);
     const place = group.number * GROUP_PLACES + range.from;
     this.#cursor = place + blocks;
     const last = runs[runs.length - 1];

@@ -6,9 +6,11 @@
  *  2. every command that may have resolved to it has ended;
  *  3. the discard, where one is made, has completed: a late one would destroy acknowledged data.
  *
+ * Runs too short to be discarded alone are left to the trimmer (trim.ts).
+ *
  * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it.
  */
-import type { Allocator } from './allocator.ts';
+import type { Allocator, Run } from './allocator.ts';
 import type { DataSpace } from './medium/medium.ts';
 import type { ReaderEpochs } from './reader-epochs.ts';
 
@@ -35,6 +37,7 @@ export class FreedPlaces {
   readonly #closed: Batch[] = [];
   #settling = 0;
   readonly #whenSettled: Array<() => void> = [];
+  #onKept: (place: number, blocks: number) => void = () => undefined;
 
   constructor(options: FreedPlacesOptions) {
     this.#options = options;
@@ -102,6 +105,24 @@ export class FreedPlaces {
     else this.#whenSettled.push(run);
   }
 
+  /** Calls `listener` with every run that becomes free without having been discarded. */
+  onKept(listener: (place: number, blocks: number) => void): void {
+    this.#onKept = listener;
+  }
+
+  /**
+   * Discards runs that were taken in the allocator for this alone, one after the other and while `goOn` says
+   * so. Then all of them are free again.
+   */
+  async giveBack(runs: readonly Run[], goOn: () => boolean): Promise<void> {
+    this.#settling += 1;
+    for (const { place, blocks } of runs) {
+      if (goOn()) await this.#discard(place, blocks);
+      this.#options.allocator.abandon(place, blocks);
+    }
+    this.#settled();
+  }
+
   get #needsMark(): boolean {
     return this.#open.runs.length > 0 || this.#closed.length > 0;
   }
@@ -112,6 +133,11 @@ export class FreedPlaces {
     for (let at = 0; at < runs.length; at += 2) {
       const place = runs[at] as number;
       const blocks = runs[at + 1] as number;
+      if (blocks < this.#options.discardBlocksMin) {
+        this.#options.allocator.abandon(place, blocks);
+        this.#onKept(place, blocks);
+        continue;
+      }
       const discarded = this.#discard(place, blocks);
       if (discarded === undefined) this.#options.allocator.abandon(place, blocks);
       else discards.push(discarded.then(() => this.#options.allocator.abandon(place, blocks)));
@@ -122,7 +148,6 @@ export class FreedPlaces {
 
   /** Undefined when done at once. Never fails: a run that could not be discarded is merely not given back. */
   #discard(place: number, blocks: number): Promise<void> | undefined {
-    if (blocks < this.#options.discardBlocksMin) return undefined;
     try {
       const discarded = this.#options.data.discard(place, blocks);
       if (!(discarded instanceof Promise)) return undefined;

@@ -18,7 +18,7 @@
  */
 import assert from 'node:assert';
 import { StoreError } from '../lun/errors.ts';
-import { countRange } from './bit-runs.ts';
+import { countRange, firstClear, firstSet } from './bit-runs.ts';
 import type { Checksum } from './checksum.ts';
 import type { TrackedItem } from './copy-on-change.ts';
 
@@ -90,6 +90,23 @@ export class PlaceGroup implements TrackedItem {
     }
     view.setUint32(0, checksum(bytes.subarray(4)), true);
     return bytes;
+  }
+}
+
+/**
+ * The free runs between `start` and `end`, in order; one of twice `blocksMax` or more comes in pieces of that
+ * many, of which the last is longer instead of a small one. What was given may have been taken meanwhile.
+ */
+export function* freePieces(
+  { taken }: PlaceGroup,
+  { start, end, blocksMax }: { readonly start: number; readonly end: number; readonly blocksMax: number },
+): Generator<{ readonly from: number; readonly to: number }> {
+  let from = firstClear(taken, start, end);
+  while (from < end) {
+    const runEnd = firstSet(taken, from, Math.min(end, from + 2 * blocksMax));
+    const to = runEnd - from < 2 * blocksMax ? runEnd : from + blocksMax;
+    yield { from, to };
+    from = firstClear(taken, to, end);
   }
 }
 

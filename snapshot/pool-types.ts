@@ -38,8 +38,10 @@ export interface PoolOptions {
   readonly batchBytes: number;
   /** Most bytes of data that one journal record describes; COMPARE AND WRITE is always one. */
   readonly recordBytes: number;
-  /** Freed runs at least this long are discarded on the medium; shorter ones are only reused. */
+  /** Free runs at least this long are discarded on the medium; shorter ones are only reused. */
   readonly discardBlocksMin: number;
+  /** Free runs that came together from shorter ones, or from an earlier life, wait this long for that. */
+  readonly trimDelayMs: number;
   /** Pages given back, merged or swept in one step of the background, at most. */
   readonly reclaimPagesPerStep: number;
   /** Pause between two steps of the background while commands come in. */
@@ -58,6 +60,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   batchBytes: 8 * MiB,
   recordBytes: 4 * MiB,
   discardBlocksMin: 16,
+  trimDelayMs: 2000,
   reclaimPagesPerStep: 1024,
   reclaimPauseMs: 10,
 };

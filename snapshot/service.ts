@@ -17,6 +17,7 @@ import { BlockReader } from './reader.ts';
 import { Reclaimer } from './reclaim.ts';
 import type { Replay } from './recover.ts';
 import { StructureWriter } from './structure-writer.ts';
+import { Trimmer } from './trim.ts';
 
 export class PoolService {
   readonly parts: PoolParts;
@@ -29,6 +30,7 @@ export class PoolService {
   readonly checkpoint: Checkpoint;
   readonly checkpointer: Checkpointer;
   readonly reclaimer: Reclaimer;
+  readonly trimmer: Trimmer;
   #state: PoolState = 'serving';
   #closing: Promise<void> | undefined;
 
@@ -63,6 +65,7 @@ export class PoolService {
     });
     this.checkpointer = this.#makeCheckpointer();
     this.reclaimer = this.#makeReclaimer();
+    this.trimmer = this.#makeTrimmer();
   }
 
   get state(): PoolState {
@@ -81,6 +84,7 @@ export class PoolService {
     );
     medium.lease.onLost((why) => this.fail('the lease of the pool was lost', new StoreError('CLOSED', why)));
     this.reclaimer.wake();
+    this.trimmer.begin();
   }
 
   /** Nothing is acknowledged any more. */
@@ -102,6 +106,7 @@ export class PoolService {
     const closed = new StoreError('CLOSED', 'The pool was closed.');
     this.gate.close(closed);
     this.reclaimer.stop();
+    this.trimmer.stop();
     try {
       if (serving) await this.#settle();
     } finally {
@@ -128,6 +133,7 @@ export class PoolService {
   #refuse(why: StoreError): void {
     this.gate.close(why);
     this.reclaimer.stop();
+    this.trimmer.stop();
     this.flusher.refuse(why);
     this.committer.fail(why);
   }
@@ -177,6 +183,20 @@ export class PoolService {
       after: (ms, run) => environment.after(ms, run),
       onFailed: (cause) =>
         environment.onFact({ type: 'background-failed', what: 'giving back space', cause }),
+    });
+  }
+
+  #makeTrimmer(): Trimmer {
+    const { environment, options, allocator, freed } = this.parts;
+    return new Trimmer({
+      allocator,
+      freed,
+      blocksMin: options.discardBlocksMin,
+      delayMs: options.trimDelayMs,
+      activity: () => this.committer.sequence,
+      after: (ms, run) => environment.after(ms, run),
+      onFailed: (cause) =>
+        environment.onFact({ type: 'background-failed', what: 'discarding free space', cause }),
     });
   }
 

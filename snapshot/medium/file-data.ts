@@ -220,8 +220,9 @@ export class FileData implements DataSpace {
       for (let at = place; at < place + blocks; at += DISCARD_CALL_BLOCKS_MAX) {
         const count = Math.min(DISCARD_CALL_BLOCKS_MAX, place + blocks - at);
         const extent = { offsetBytes: at * POOL_BLOCK_BYTES, lengthBytes: count * POOL_BLOCK_BYTES };
-        const done = await punchHole(this.#fd, extent);
-        if (!done && this.#options.isDevice) await discardExtent(this.#fd, extent);
+        // To punch a hole into a device means to write zeroes, which not every device takes for a discard.
+        const discarded = this.#options.isDevice && (await discardExtent(this.#fd, extent));
+        if (!discarded) await punchHole(this.#fd, extent);
       }
     } catch (error) {
       throw storeError('discard blocks', error);

@@ -115,6 +115,7 @@ function makeWorld(random: Random): World {
       discardBlocksMin: random.pick([1, 4, 16]),
       reclaimPagesPerStep: random.pick([1, 2, 64]),
       reclaimPauseMs: random.pick([0, 1, 50]),
+      trimDelayMs: random.pick([1, 20, 500]),
     },
   };
 }

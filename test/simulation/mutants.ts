@@ -103,6 +103,12 @@ const MUTANTS: readonly Mutant[] = [
     put: 'if (true)',
   },
   {
+    what: 'a trim of free places does not wait for its discard',
+    file: 'snapshot/free.ts',
+    find: 'await this.#discard(place, blocks);',
+    put: 'void this.#discard(place, blocks);',
+  },
+  {
     what: 'recovery believes records whose data is not there',
     file: 'snapshot/recover.ts',
     find: 'if (!durable && ',

@@ -1,0 +1,167 @@
+/**
+ * Gives back to the medium what no single discard was worth. Places that are freed one by one are each too
+ * short a run; together with the free ones beside them they may form one that is long enough. And once after
+ * every opening all free places are looked at, because the life before may have ended between freeing and
+ * discarding.
+ *
+ * It waits a while first, for neighbours to come and for places to be used again, and then goes group by group
+ * in small steps. A run is taken in the allocator while it is discarded; where the pool is nearly full it is
+ * left for those who write. What was freed is remembered in a bitmap per group, so that a run is not discarded
+ * again and again; where there would be too many of them, everything is looked at again instead.
+ */
+import type { Allocator, Run } from './allocator.ts';
+import { firstSet, setRange } from './bit-runs.ts';
+import type { FreedPlaces } from './free.ts';
+import { GROUP_PLACES } from './place-group.ts';
+
+export interface TrimmerOptions {
+  readonly allocator: Allocator;
+  readonly freed: FreedPlaces;
+  /** Runs at least this long are discarded. */
+  readonly blocksMin: number;
+  /** For this long places that were freed are left alone. */
+  readonly delayMs: number;
+  /** Changes whenever a command changed something. */
+  readonly activity: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/** Between two steps while commands come in. */
+const BUSY_PAUSE_MS = 500;
+const STEP_BLOCKS_MAX = 4096;
+const STEP_RUNS_MAX = 32;
+/** 2 KiB each. */
+const GROUPS_NOTED_MAX = 4096;
+/** With less than this share of the pool free, nothing is taken from those who write. */
+const FREE_SHARE_MIN = 1 / 64;
+
+export class Trimmer {
+  readonly #options: TrimmerOptions;
+  /** Places freed since their group was looked at, in the order of the first of them. */
+  readonly #noted = new Map<number, Uint32Array>();
+  /** The groups from here on are still to be looked at as a whole, up to this one. */
+  #sweepFrom = 0;
+  #sweepTo: number;
+  #cancel: (() => void) | undefined;
+  #running = false;
+  #stopped = false;
+  #seenActivity = 0;
+
+  constructor(options: TrimmerOptions) {
+    this.#options = options;
+    this.#sweepTo = options.allocator.usedGroups;
+    options.freed.onKept((place, blocks) => this.#note(place, blocks));
+  }
+
+  /** After an opening. */
+  begin(): void {
+    if (this.#sweepTo > 0) this.#schedule(this.#options.delayMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #note(place: number, blocks: number): void {
+    for (let at = place; at < place + blocks; ) {
+      const number = Math.floor(at / GROUP_PLACES);
+      const base = number * GROUP_PLACES;
+      const end = Math.min(place + blocks, base + GROUP_PLACES);
+      setRange(this.#bitsOf(number), at - base, end - base);
+      at = end;
+    }
+    this.#schedule(this.#options.delayMs);
+  }
+
+  #bitsOf(number: number): Uint32Array {
+    let bits = this.#noted.get(number);
+    if (bits !== undefined) return bits;
+    if (this.#noted.size === GROUPS_NOTED_MAX) {
+      this.#noted.clear();
+      this.#sweepFrom = 0;
+      this.#sweepTo = this.#options.allocator.usedGroups;
+    }
+    bits = new Uint32Array(GROUP_PLACES / 32);
+    this.#noted.set(number, bits);
+    return bits;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped || this.#running || this.#cancel !== undefined) return;
+    this.#cancel = this.#options.after(ms, () => {
+      this.#cancel = undefined;
+      this.#running = true;
+      this.#step().then(
+        (took) => this.#ended(!took),
+        (cause: unknown) => {
+          if (!this.#stopped) this.#options.onFailed(cause);
+          this.#ended(true);
+        },
+      );
+    });
+  }
+
+  #ended(idle: boolean): void {
+    this.#running = false;
+    if (idle || (this.#noted.size === 0 && this.#sweepFrom >= this.#sweepTo)) return;
+    const activity = this.#options.activity();
+    const pauseMs = activity === this.#seenActivity ? 0 : BUSY_PAUSE_MS;
+    this.#seenActivity = activity;
+    this.#schedule(pauseMs);
+  }
+
+  /** One group, or a part of it. False: there was something, but nothing that may be taken now. */
+  async #step(): Promise<boolean> {
+    const [number = this.#sweepFrom] = this.#noted.keys();
+    const noted = this.#noted.get(number);
+    if (noted === undefined) this.#sweepFrom += 1;
+    this.#noted.delete(number);
+    const choice = new Choice(this.#options, { base: number * GROUP_PLACES, noted });
+    const { allocator, blocksMin } = this.#options;
+    const share = Math.floor(allocator.capacityBlocks * FREE_SHARE_MIN);
+    const blocksMax = Math.max(blocksMin, Math.min(STEP_BLOCKS_MAX, share));
+    const wants = (place: number, blocks: number): boolean => choice.wants(place, blocks);
+    const runs = await allocator.takeRuns(number, blocksMax, wants);
+    for (const run of choice.left) this.#note(run.place, run.blocks);
+    if (runs.length > 0) await this.#options.freed.giveBack(runs, () => !this.#stopped);
+    return runs.length > 0 || choice.left.length === 0;
+  }
+}
+
+/** Which runs of a group one step discards. */
+class Choice {
+  /** Worth it, and not in this step. */
+  readonly left: Run[] = [];
+  readonly #options: TrimmerOptions;
+  readonly #group: { readonly base: number; readonly noted: Uint32Array | undefined };
+  #blocks = 0;
+  #runs = 0;
+
+  constructor(options: TrimmerOptions, group: { base: number; noted: Uint32Array | undefined }) {
+    this.#options = options;
+    this.#group = group;
+  }
+
+  wants(place: number, blocks: number): boolean {
+    if (blocks < this.#options.blocksMin || !this.#holdsNoted(place, blocks)) return false;
+    const { freeBlocks, capacityBlocks } = this.#options.allocator;
+    const full = this.#runs === STEP_RUNS_MAX || this.#blocks >= STEP_BLOCKS_MAX;
+    if (full || freeBlocks - blocks < capacityBlocks * FREE_SHARE_MIN) {
+      this.left.push({ place, blocks });
+      return false;
+    }
+    this.#runs += 1;
+    this.#blocks += blocks;
+    return true;
+  }
+
+  #holdsNoted(place: number, blocks: number): boolean {
+    const { base, noted } = this.#group;
+    if (noted === undefined) return true;
+    const end = place - base + blocks;
+    return firstSet(noted, place - base, end) < end;
+  }
+}
