@@ -4,10 +4,10 @@
  * every opening all free places are looked at, because the life before may have ended between freeing and
  * discarding.
  *
- * It waits a while first, for neighbours to come and for places to be used again, and then goes group by group
- * in small steps. A run is taken in the allocator while it is discarded; where the pool is nearly full it is
- * left for those who write. What was freed is remembered in a bitmap per group, so that a run is not discarded
- * again and again; where there would be too many of them, everything is looked at again instead.
+ * It waits a while first, for neighbours to come and for places to be used again, and then goes group by
+ * group in small steps. A run is taken in the allocator while it is discarded; where the pool is nearly full
+ * it is left for those who write. What was freed is remembered in a bitmap per group, so that a run is not
+ * discarded again and again; where there would be too many of them, everything is looked at again instead.
  */
 import type { Allocator, Run } from './allocator.ts';
 import { firstSet, setRange } from './bit-runs.ts';

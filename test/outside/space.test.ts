@@ -1,7 +1,7 @@
 /**
  * Thin provisioning as the disk under a pool sees it: an initiator writes and unmaps, and the oracle is what
- * stat says of the file that the blocks lie in. Blocks come back to a file system by hole punching, to a block
- * device by discards.
+ * stat says of the file that the blocks lie in. Blocks come back to a file system by hole punching, to a
+ * block device by discards.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * Shows that free space goes back to the medium in the end, however small the pieces it was freed in, and that
- * nobody waits for that: the discards are counted at the medium.
+ * Shows that free space goes back to the medium in the end, however small the pieces it was freed in, and
+ * that nobody waits for that: the discards are counted at the medium.
  */
 import { expect, test } from 'vitest';
 import type { Medium } from '../../../snapshot/medium/medium.ts';
