@@ -3,6 +3,10 @@ import type { BlockRange, Geometry, MaybePromise } from './units.ts';
 export interface WriteOptions {
   /** Force Unit Access: complete only when the data survives power loss (SBC-3 §5.30, FUA). */
   readonly fua: boolean;
+  /**
+   * All of it survives power loss or none (SBC-4 §4.29). Any other `write` is only that per physical block.
+   */
+  readonly atomic?: boolean;
 }
 
 /** A run of logical blocks that are all mapped or all deallocated (SBC-3 §5.6, GET LBA STATUS). */

@@ -16,6 +16,8 @@ export interface AlignedWriteOptions {
   readonly span: Span;
   readonly from: Uint8Array;
   readonly durable: boolean;
+  /** One record, however large. */
+  readonly atomic: boolean;
   readonly committer: Committer;
   readonly flusher: Flusher;
 }
@@ -24,7 +26,7 @@ export class AlignedWrite implements Intent {
   readonly node: VlunNode;
   readonly pieces: readonly Piece[];
   readonly dataBytes: number;
-  readonly atomic = false;
+  readonly atomic: boolean;
   retried = false;
   readonly #options: AlignedWriteOptions;
   readonly #resolve: () => void;
@@ -37,6 +39,7 @@ export class AlignedWrite implements Intent {
     this.#resolve = resolve;
     this.#reject = reject;
     this.node = node;
+    this.atomic = options.atomic;
     this.dataBytes = span.bytes;
     const blocks = span.lastBlock - span.firstBlock + 1;
     this.pieces = [{ kind: 'write', vlun: node.id, block: span.firstBlock, blocks, place: 0, bytes: from }];

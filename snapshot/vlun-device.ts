@@ -82,9 +82,11 @@ export class VlunDevice implements BlockDevice {
     if (range.blocks === 0) return durable ? this.flush() : undefined;
     const span = spanOf(range, this.#geometry.blockBytes);
     const { committer, flusher } = this.#options;
-    if (span.aligned) return AlignedWrite.run({ node: this.#node, span, from, durable, committer, flusher });
+    const atomic = options.atomic === true;
+    if (span.aligned)
+      return AlignedWrite.run({ node: this.#node, span, from, durable, atomic, committer, flusher });
     return this.#changing([rangeOf(span)], options, async () => {
-      await this.#submit(await this.#pieces(span, from), false);
+      await this.#submit(await this.#pieces(span, from), atomic);
     });
   }
 

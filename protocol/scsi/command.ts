@@ -29,14 +29,6 @@ export interface Product {
   readonly revision: string;
 }
 
-/** Tasks of other nexuses that must end before a command completes (PREEMPT AND ABORT). */
-export interface AbortRequest {
-  /** The 8-byte LUN field whose tasks end. */
-  readonly lun: Uint8Array;
-  /** Initiator port names of the nexuses. */
-  readonly initiatorPorts: readonly string[];
-}
-
 /** What a command may know of the target it came through. */
 export interface TargetFacts {
   /** Name of the target port: "iqn…,t,0x0001". */
@@ -48,7 +40,6 @@ export interface TargetFacts {
   lunNumbers(): readonly number[];
   /** A buffer for data-in. Its bytes may be anything: the command fills all of it. */
   allocate(bytes: number): Uint8Array;
-  abortTasks(victims: AbortRequest): MaybePromise<void>;
 }
 
 /** A command on its way to a logical unit that exists. */

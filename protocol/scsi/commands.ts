@@ -1,6 +1,7 @@
 /** Every command there is. */
 import { REPORT_TARGET_PORT_GROUPS } from './alua/report-target-port-groups.ts';
 import { CommandTable } from './command.ts';
+import { RELEASE_6, RELEASE_10, RESERVE_6, RESERVE_10 } from './pr/legacy-reserve.ts';
 import {
   READ_FULL_STATUS,
   READ_KEYS,
@@ -8,10 +9,10 @@ import {
   REPORT_CAPABILITIES,
 } from './pr/persistent-reserve-in.ts';
 import { PERSISTENT_RESERVE_OUT } from './pr/persistent-reserve-out.ts';
-import { RELEASE_6, RESERVE_6 } from './pr/reserve6.ts';
 import { PRE_FETCH_10, PRE_FETCH_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 } from './sbc/cache.ts';
 import { READ_CAPACITY_10, READ_CAPACITY_16 } from './sbc/capacity.ts';
 import { COMPARE_AND_WRITE, ORWRITE_16 } from './sbc/compare.ts';
+import { READ_DEFECT_DATA_10, READ_DEFECT_DATA_12 } from './sbc/defect-data.ts';
 import { PREVENT_ALLOW_MEDIUM_REMOVAL, START_STOP_UNIT } from './sbc/medium.ts';
 import { GET_LBA_STATUS, UNMAP } from './sbc/provisioning.ts';
 import { READ_6, READ_10, READ_12, READ_16 } from './sbc/read.ts';
@@ -24,6 +25,7 @@ import {
   WRITE_AND_VERIFY_16,
 } from './sbc/verify.ts';
 import { WRITE_6, WRITE_10, WRITE_12, WRITE_16 } from './sbc/write.ts';
+import { WRITE_ATOMIC_16 } from './sbc/write-atomic.ts';
 import { WRITE_SAME_10, WRITE_SAME_16 } from './sbc/write-same.ts';
 import { INQUIRY } from './spc/inquiry.ts';
 import { MODE_SELECT_6, MODE_SELECT_10 } from './spc/mode-select.ts';
@@ -50,6 +52,8 @@ export const COMMANDS = new CommandTable([
   REPORT_TARGET_PORT_GROUPS,
   RESERVE_6,
   RELEASE_6,
+  RESERVE_10,
+  RELEASE_10,
   READ_KEYS,
   READ_RESERVATION,
   REPORT_CAPABILITIES,
@@ -81,6 +85,9 @@ export const COMMANDS = new CommandTable([
   WRITE_SAME_16,
   COMPARE_AND_WRITE,
   ORWRITE_16,
+  WRITE_ATOMIC_16,
+  READ_DEFECT_DATA_10,
+  READ_DEFECT_DATA_12,
   START_STOP_UNIT,
   PREVENT_ALLOW_MEDIUM_REMOVAL,
 ]);

@@ -8,6 +8,7 @@
  */
 import { CheckedDevice } from '../../lun/checked-device.ts';
 import type { LogicalUnit, UnitFact } from '../../lun/logical-unit.ts';
+import type { MaybePromise } from '../../lun/units.ts';
 import { ModeParameters } from './mode-parameters.ts';
 import type { NexusState } from './nexus-state.ts';
 import { type PersistentState, registrationOf } from './pr/state.ts';
@@ -18,6 +19,8 @@ import { TaskSet } from './task-set.ts';
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
   nexuses(): Iterable<NexusState>;
+  /** Ends the tasks that nexuses of these initiator ports have at the unit; completes when they have ended. */
+  abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): MaybePromise<void>;
 }
 
 /** The sense that an Asynchronous Message may carry beside a unit attention. */
@@ -98,6 +101,17 @@ export class DeviceServer {
     for (const nexus of this.nexuses()) {
       if (nexus !== except && (wants === undefined || wants(nexus))) nexus.attentions.raise(this, code);
     }
+  }
+
+  /** Ends the tasks of these nexuses at the unit, through whichever target they came. */
+  async abortTasks(isVictim: (nexus: NexusState) => boolean): Promise<void> {
+    const ending: MaybePromise<void>[] = [];
+    for (const source of this.#sources.keys()) {
+      const victims = [...source.nexuses()].filter(isVictim);
+      const ports = victims.map(({ initiator }) => initiator.portName);
+      if (ports.length > 0) ending.push(source.abortTasks(this, ports));
+    }
+    await Promise.all(ending);
   }
 
   isRegistered(nexus: NexusState): boolean {

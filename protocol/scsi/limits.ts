@@ -12,8 +12,10 @@ export const COMPARE_AND_WRITE_BLOCKS_MAX = 255;
 export const UNMAP_BLOCKS_MAX = 1024 * 1024;
 /** Block descriptors of one UNMAP. */
 export const UNMAP_DESCRIPTORS_MAX = 256;
-/** Optimal unmap granularity: the pool block. */
-export const UNMAP_GRANULARITY_BYTES = 4096;
+/** What one WRITE ATOMIC may cover. */
+export const ATOMIC_BYTES_MAX = 16 * 1024 * 1024;
+/** The physical block, which is the pool's: what is stored, given back and written atomically as one. */
+export const PHYSICAL_BLOCK_BYTES = 4096;
 /** LBA status descriptors of one GET LBA STATUS. */
 export const LBA_STATUS_DESCRIPTORS_MAX = 256;
 /** Persistent reservation registrations of one logical unit. */

@@ -5,15 +5,23 @@
  */
 import type { UnitMap } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
-import type { AbortRequest, Product, TargetFacts } from './command.ts';
+import type { Product, TargetFacts } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { type DeviceServer, DeviceServers, type NexusSource } from './device-server.ts';
 import { execute, executeAbsent, failed } from './execute.ts';
-import { lunNumber } from './lun-field.ts';
+import { lunField, lunNumber } from './lun-field.ts';
 import { type InitiatorPort, NexusState } from './nexus-state.ts';
 import { checkCondition, TASK_SET_FULL } from './outcome.ts';
 import { encodeSense, Sense, type SenseCode } from './sense.ts';
 import type { ScsiTask, TaskResult } from './task.ts';
+
+/** Tasks of other nexuses that must end before a command completes (PREEMPT AND ABORT). */
+export interface AbortRequest {
+  /** The 8-byte LUN field whose tasks end. */
+  readonly lun: Uint8Array;
+  /** Initiator port names of the nexuses. */
+  readonly initiatorPorts: readonly string[];
+}
 
 export interface ScsiTargetOptions {
   readonly units: UnitMap;
@@ -42,6 +50,7 @@ export class ScsiTarget implements NexusSource {
   readonly facts: TargetFacts;
   readonly onFault: ((error: unknown) => void) | undefined;
   readonly #units: UnitMap;
+  readonly #abortTasks: ScsiTargetOptions['abortTasks'];
   readonly #servers: DeviceServers;
   readonly #byLun = new Map<number, DeviceServer>();
   readonly #nexuses = new Set<NexusState>();
@@ -49,8 +58,9 @@ export class ScsiTarget implements NexusSource {
   readonly #stopChanges: () => void;
 
   constructor(options: ScsiTargetOptions) {
-    const { units, portName, portGroupTag, product, abortTasks } = options;
+    const { units, portName, portGroupTag, product } = options;
     this.#units = units;
+    this.#abortTasks = options.abortTasks;
     this.#servers = options.servers ?? new DeviceServers();
     this.onFault = options.onFault;
     this.facts = {
@@ -60,7 +70,6 @@ export class ScsiTarget implements NexusSource {
       commands: COMMANDS,
       lunNumbers: () => units.numbers(),
       allocate: options.allocate ?? ((bytes) => new Uint8Array(bytes)),
-      abortTasks,
     };
     this.#mapUnits();
     this.#stopChanges = units.onChange(() => this.#inventoryChanged());
@@ -78,6 +87,11 @@ export class ScsiTarget implements NexusSource {
 
   nexuses(): Iterable<NexusState> {
     return this.#nexuses;
+  }
+
+  async abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): Promise<void> {
+    const luns = [...this.#byLun].filter(([, mapped]) => mapped === server).map(([lun]) => lunField(lun));
+    await Promise.all(luns.map((lun) => this.#abortTasks({ lun, initiatorPorts })));
   }
 
   hasLun(lun: Uint8Array): boolean {

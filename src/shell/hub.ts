@@ -3,8 +3,7 @@
  * reaches other sessions, and what every session of a target must hear.
  */
 import type { Fact, SessionFacts } from '../../protocol/iscsi/effects.ts';
-import type { AbortRequest } from '../../protocol/scsi/command.ts';
-import type { Nexus } from '../../protocol/scsi/target.ts';
+import type { AbortRequest, Nexus } from '../../protocol/scsi/target.ts';
 import type { Clock } from '../clock.ts';
 import type { Target } from '../targets/targets.ts';
 import type { Connection, ConnectionHost, ManageTasks } from './connection.ts';

@@ -109,17 +109,18 @@ export function readSnapshot(stage: Stage, operation: On<'read-snapshot'>): void
   });
 }
 
-export function write(stage: Stage, { vlun: name, range: wanted, fua }: On<'write'>): void {
+export function write(stage: Stage, { vlun: name, range: wanted, fua, atomic }: On<'write'>): void {
   const target = targetOf(stage, name);
   if (target === undefined) return;
   const range = rangeOf(target, wanted);
   const stamps = stage.freshStamps(range.blocks * target.sectorsEach);
   const bytes = bytesOfStamps(stamps);
   change(stage, target, {
-    what: `write${fua ? ' fua' : ''} ${shown(name, range)} with stamps from ${stamps[0]}`,
+    what: `write${fua ? ' fua' : ''}${atomic ? ' atomic' : ''} ${shown(name, range)} with stamps from ${stamps[0]}`,
     pieces: [piece(range.lba * target.sectorsEach, stamps)],
     fua,
-    call: () => target.device.write(range, bytes, { fua }),
+    atomic,
+    call: () => target.device.write(range, bytes, { fua, atomic }),
     buffers: [bytes],
   });
 }
@@ -161,13 +162,14 @@ interface Change {
   readonly what: string;
   readonly pieces: Command['pieces'];
   readonly fua: boolean;
+  readonly atomic?: boolean;
   readonly call: () => void | Promise<void>;
   /** Given back to the caller when the command has come back. */
   readonly buffers: readonly Uint8Array[];
 }
 
-function change(stage: Stage, target: Target, { what, pieces, fua, call, buffers }: Change): void {
-  const command = stage.history.issue({ what, vlun: target.vlun.name, pieces });
+function change(stage: Stage, target: Target, { call, fua, buffers, ...issued }: Change): void {
+  const command = stage.history.issue({ vlun: target.vlun.name, ...issued });
   stage.track({
     command,
     call,
@@ -193,7 +195,7 @@ export function compareAndWrite(stage: Stage, operation: On<'compare-and-write'>
   const one = piece(firstSector, stage.freshStamps(sectors));
   const bytes = bytesOfStamps(one.stamps);
   const what = `compare and write ${shown(name, range)} with stamps from ${one.stamps[0]}`;
-  const command = stage.history.issue({ what, vlun: name, pieces: [one], expected });
+  const command = stage.history.issue({ what, vlun: name, pieces: [one], expected, atomic: true });
   const wanted = bytesOfStamps(expected);
   stage.track({
     command,

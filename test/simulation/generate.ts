@@ -178,7 +178,7 @@ function makeOnVlun(kind: Kind, random: Random, { belief, hot }: Context): Opera
     case 'read':
       return { do: kind, vlun, range: range() };
     case 'write':
-      return { do: kind, vlun, range: range(), fua };
+      return { do: kind, vlun, range: range(), fua, atomic: random.chance(0.15) };
     case 'write-same':
       return { do: kind, vlun, range: range(), zero: random.chance(0.4), fua };
     case 'unmap':

@@ -28,8 +28,9 @@ export interface Command {
   /** Pieces that it changes, and of which VLUN. */
   readonly vlun?: string;
   readonly pieces: readonly Piece[];
-  /** What COMPARE AND WRITE wants to find. */
+  /** What COMPARE AND WRITE wants to find, and whether all of a command must be one record. */
   readonly expected?: Uint32Array;
+  readonly atomic?: boolean;
   /** What a structural verb does to the model; any pieces are records that come before that. */
   readonly restructure?: Restructuring;
   restructured: boolean;
@@ -79,7 +80,8 @@ export class History {
   }
 
   issue(
-    command: Pick<Command, 'what'> & Partial<Pick<Command, 'vlun' | 'pieces' | 'expected' | 'restructure'>>,
+    command: Pick<Command, 'what'> &
+      Partial<Pick<Command, 'vlun' | 'pieces' | 'expected' | 'atomic' | 'restructure'>>,
   ): Command {
     this.#moment += 1;
     this.#commands += 1;
@@ -268,7 +270,7 @@ export class History {
     );
     // Ranges of one UNMAP that share a pool block write the same zeroes again.
     if (!news && command.pieces.length === 1) return 'it has its records already';
-    if (command.expected !== undefined) {
+    if (command.atomic === true) {
       const complaint = this.#compared(command, portions);
       if (complaint !== undefined) return complaint;
     }
@@ -307,13 +309,13 @@ export class History {
     return true;
   }
 
-  /** COMPARE AND WRITE is one record, and stores only over what it wanted to find. */
+  /** An atomic command is one record; COMPARE AND WRITE stores only over what it wanted to find. */
   #compared(command: Command, portions: ReadonlyArray<{ readonly stamps: Uint32Array }>): string | undefined {
-    const { expected, pieces } = command;
-    const [only] = pieces;
-    assert(expected !== undefined && only !== undefined);
+    const only = command.pieces[0] as Piece;
     const stored = portions.reduce((sum, { stamps }) => sum + stamps.length, 0);
-    if (stored !== only.stamps.length) return 'COMPARE AND WRITE is one record';
+    if (stored !== only.stamps.length) return 'an atomic command is one record';
+    const { expected } = command;
+    if (expected === undefined) return undefined;
     const { stamps } = this.head.vlun(command.vlun as string);
     const found = stamps.subarray(only.firstSector, only.firstSector + expected.length);
     return equal(found, expected) ? undefined : 'COMPARE AND WRITE found something else than it wanted';

@@ -156,6 +156,12 @@ const MUTANTS: readonly Mutant[] = [
     find: 'await this.#submit(await this.#pieces(span, replacement), true);',
     put: 'await this.#submit(await this.#pieces(span, replacement), false);',
   },
+  {
+    what: 'WRITE ATOMIC of whole pool blocks may be cut into several records',
+    file: 'snapshot/aligned-write.ts',
+    find: 'this.atomic = options.atomic;',
+    put: 'this.atomic = false;',
+  },
 ];
 
 const { values } = parseArgs({

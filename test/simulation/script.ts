@@ -35,7 +35,13 @@ export type Operation =
     }
   | { readonly do: 'read'; readonly vlun: string; readonly range: Range }
   | { readonly do: 'read-snapshot'; readonly vlun: string; readonly snapshot: string; readonly range: Range }
-  | { readonly do: 'write'; readonly vlun: string; readonly range: Range; readonly fua: boolean }
+  | {
+      readonly do: 'write';
+      readonly vlun: string;
+      readonly range: Range;
+      readonly fua: boolean;
+      readonly atomic: boolean;
+    }
   | {
       readonly do: 'write-same';
       readonly vlun: string;

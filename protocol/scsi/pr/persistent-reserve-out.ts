@@ -142,9 +142,9 @@ function takeEffect(request: Request, next: Change, abort: boolean, result: Outc
   const stored = saveReservations(server.unit.state, next.state);
   const finish = (): MaybePromise<Outcome> => {
     server.persistent = next.state;
-    const ended = abort && next.preempted.length > 0 ? abortPreempted(request, next) : undefined;
     tell(request, next);
-    return ended instanceof Promise ? ended.then(() => result) : result;
+    if (!abort || next.preempted.length === 0) return result;
+    return abortPreempted(request, next).then(() => result);
   };
   return stored instanceof Promise ? stored.then(finish) : finish();
 }
@@ -155,10 +155,11 @@ function tell({ server, nexus: sender }: Request, { tell: news }: Change): void 
   }
 }
 
-function abortPreempted({ target, task, nexus }: Request, { preempted }: Change): MaybePromise<void> {
-  const names = new Set(preempted.map(({ initiatorPort }) => initiatorPort));
-  names.delete(nexus.initiator.portName);
-  return names.size === 0 ? undefined : target.abortTasks({ lun: task.lun, initiatorPorts: [...names] });
+/** The tasks of the preempted nexuses end, at whichever target they are: ALL_TG_PT registers for all. */
+function abortPreempted({ server, nexus: sender }: Request, { preempted }: Change): Promise<void> {
+  return server.abortTasks(
+    (nexus) => nexus !== sender && preempted.some((victim) => belongsTo(victim, portsOf(nexus))),
+  );
 }
 
 interface Form {

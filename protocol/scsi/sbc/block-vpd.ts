@@ -1,12 +1,13 @@
 /** The VPD pages of block devices (SBC-3 §6.6): what the limits of this target mean in logical blocks. */
 import type { LogicalUnit } from '../../../lun/logical-unit.ts';
 import {
+  ATOMIC_BYTES_MAX,
   COMPARE_AND_WRITE_BLOCKS_MAX,
+  PHYSICAL_BLOCK_BYTES,
   TRANSFER_BYTES_MAX,
   TRANSFER_BYTES_OPTIMAL,
   UNMAP_BLOCKS_MAX,
   UNMAP_DESCRIPTORS_MAX,
-  UNMAP_GRANULARITY_BYTES,
   WRITE_SAME_BYTES_MAX,
 } from '../limits.ts';
 import { viewOf } from '../parameter-data.ts';
@@ -20,7 +21,7 @@ export function blockLimits({ device, thin }: LogicalUnit): Uint8Array {
   const { blockBytes } = device.geometry;
   const body = new Uint8Array(PAGE_BODY_BYTES);
   const view = viewOf(body);
-  const blocksPerGranule = UNMAP_GRANULARITY_BYTES / blockBytes;
+  const blocksPerGranule = PHYSICAL_BLOCK_BYTES / blockBytes;
   body[5 - 4] = COMPARE_AND_WRITE_BLOCKS_MAX;
   view.setUint16(6 - 4, blocksPerGranule);
   view.setUint32(8 - 4, TRANSFER_BYTES_MAX / blockBytes);
@@ -32,6 +33,10 @@ export function blockLimits({ device, thin }: LogicalUnit): Uint8Array {
     view.setUint32(32 - 4, ALIGNMENT_VALID);
   }
   view.setBigUint64(36 - 4, BigInt(WRITE_SAME_BYTES_MAX / blockBytes));
+  view.setUint32(44 - 4, ATOMIC_BYTES_MAX / blockBytes);
+  // ATOMIC ALIGNMENT and ATOMIC TRANSFER LENGTH GRANULARITY: whole physical blocks. Without boundaries.
+  view.setUint32(48 - 4, blocksPerGranule);
+  view.setUint32(52 - 4, blocksPerGranule);
   return body;
 }
 

@@ -1,7 +1,7 @@
 import { bit, u32, u64 } from 'node-iscsi-pdu/fields';
 import { lastLba } from '../../../lun/units.ts';
 import { command } from '../command.ts';
-import { UNMAP_GRANULARITY_BYTES } from '../limits.ts';
+import { PHYSICAL_BLOCK_BYTES } from '../limits.ts';
 import { good, invalidCdbField, truncated } from '../outcome.ts';
 import { concatenated, u32Bytes, viewOf } from '../parameter-data.ts';
 
@@ -49,7 +49,7 @@ export const READ_CAPACITY_16 = command({
     view.setBigUint64(0, BigInt(lastLba(geometry)));
     view.setUint32(8, geometry.blockBytes);
     // LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT: the physical block is the pool's.
-    data[13] = Math.log2(UNMAP_GRANULARITY_BYTES / geometry.blockBytes);
+    data[13] = Math.log2(PHYSICAL_BLOCK_BYTES / geometry.blockBytes);
     if (server.unit.thin) data[14] = THIN_READS_ZEROES;
     return truncated(data, allocationLength);
   },

@@ -16,15 +16,15 @@ export const PROTECTION = { protect: bits(1, 7, 5) };
 export const TRANSFER_6 = { logicalBlockAddressHigh: bits(1, 4, 0), lba: u16(2), transferLength: u8(4) };
 
 /** FUA_NV is obsolete but still sent; the cache is never non-volatile, so it changes nothing. */
-const access = {
+export const ACCESS = {
   disablePageOut: bit(1, 4),
   forceUnitAccess: bit(1, 3),
   forceUnitAccessNonVolatile: bit(1, 1),
 };
 
-export const TRANSFER_10 = { ...access, lba: u32(2), ...group, transferLength: u16(7) };
-export const TRANSFER_12 = { ...access, lba: u32(2), transferLength: u32(6), ...groupOf12 };
-export const TRANSFER_16 = { ...access, lba: u64(2), transferLength: u32(10), ...groupOf16 };
+export const TRANSFER_10 = { ...ACCESS, lba: u32(2), ...group, transferLength: u16(7) };
+export const TRANSFER_12 = { ...ACCESS, lba: u32(2), transferLength: u32(6), ...groupOf12 };
+export const TRANSFER_16 = { ...ACCESS, lba: u64(2), transferLength: u32(10), ...groupOf16 };
 
 /** VERIFY and WRITE AND VERIFY. */
 const verify = { disablePageOut: bit(1, 4), byteCheck: bits(1, 2, 1) };
@@ -53,7 +53,7 @@ export const WRITE_SAME_LAYOUT_16 = {
   ...groupOf16,
 };
 
-export const COMPARE_AND_WRITE_LAYOUT = { ...access, lba: u64(2), blocks: u8(13), ...groupOf16 };
+export const COMPARE_AND_WRITE_LAYOUT = { ...ACCESS, lba: u64(2), blocks: u8(13), ...groupOf16 };
 export const ORWRITE_LAYOUT = TRANSFER_16;
 export const UNMAP_LAYOUT = { ...group, parameterListLength: u16(7) };
 export const LBA_STATUS_LAYOUT = { startingLba: u64(2), allocationLength: u32(10) };

@@ -1,8 +1,12 @@
 /** A target with units in memory and a nexus that runs CDBs written as bytes; the tests' initiator. */
 import type { LogicalUnit, UnitMap } from '../../../../lun/logical-unit.ts';
 import { type MemoryUnit, type MemoryUnitOptions, memoryUnit } from '../../../../lun/memory-device.ts';
-import type { AbortRequest } from '../../../../protocol/scsi/command.ts';
-import { type Nexus, ScsiTarget, type ScsiTargetOptions } from '../../../../protocol/scsi/target.ts';
+import {
+  type AbortRequest,
+  type Nexus,
+  ScsiTarget,
+  type ScsiTargetOptions,
+} from '../../../../protocol/scsi/target.ts';
 import type { ScsiTask, TaskResult } from '../../../../protocol/scsi/task.ts';
 
 /** A map of units that a test may change; `changed` tells the target. */

@@ -15,6 +15,8 @@ import { seededRandom } from '../../../support/random.ts';
 import { cdb10, ready, task } from './harness.ts';
 
 const SEED = 0x407;
+/** They have their length elsewhere, and read it through their layout. */
+const DECODED: readonly string[] = ['COMPARE AND WRITE', 'WRITE ATOMIC(16)'];
 
 test('hand-read fields equal what the layouts say, for every command of each CDB length', () => {
   const random = seededRandom(SEED);
@@ -23,7 +25,7 @@ test('hand-read fields equal what the layouts say, for every command of each CDB
   let compared = 0;
   for (const row of COMMANDS.rows) {
     const length = lengthNames.find((name) => name in row.cdb);
-    if (!('lba' in row.cdb) || length === undefined || row.name === 'COMPARE AND WRITE') continue;
+    if (!('lba' in row.cdb) || length === undefined || DECODED.includes(row.name)) continue;
     for (let i = 0; i < 200; i += 1) {
       const cdb = random.bytes(16);
       const fields = decodeFields(row.cdb, cdb) as Record<string, number | bigint>;

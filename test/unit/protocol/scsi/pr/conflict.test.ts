@@ -3,7 +3,7 @@
 // from the rows, and played command by command against a holder, another registrant and a stranger.
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../../../protocol/scsi/commands.ts';
-import { ready, verdict } from '../harness.ts';
+import { fixedSense, ready, verdict } from '../harness.ts';
 import { register, reserve } from './pr-cdbs.ts';
 
 /**
@@ -52,6 +52,9 @@ const MATRIX: Record<string, string> = {
   'WRITE SAME(16)': 'CC A CC C',
   'COMPARE AND WRITE': 'CC A CC C',
   'ORWRITE(16)': 'CC A CC C',
+  'WRITE ATOMIC(16)': 'CC A CC C',
+  'READ DEFECT DATA(10)': 'AC A AC C',
+  'READ DEFECT DATA(12)': 'AC A AC C',
   'START STOP UNIT': 'CC A CC C',
   'PREVENT ALLOW MEDIUM REMOVAL': 'AA A AA A',
 };
@@ -133,6 +136,23 @@ describe('RESERVE(6) and RELEASE(6)', () => {
     expect(verdict(await b.run([0x16]))).toBe('conflict');
     expect(verdict(await a.run([0x17]))).toBe('good');
     expect(verdict(await b.run([0x16]))).toBe('good');
+  });
+
+  test('(10) is the same reservation, and its obsolete fields are refused where they stand', async () => {
+    const { a, initiator } = await ready();
+    const b = await initiator('b').settle();
+    expect(verdict(await a.run([0x56]))).toBe('good');
+    expect(verdict(await b.run([0x16]))).toBe('conflict');
+    expect(verdict(await b.run([0x57]))).toBe('good');
+    expect(verdict(await b.run([0x56]))).toBe('conflict');
+    expect(verdict(await a.run([0x17]))).toBe('good');
+    expect(verdict(await b.run([0x56]))).toBe('good');
+    for (const opcode of [0x56, 0x57]) {
+      const thirdParty = await b.run([opcode, 0x10, 0, 7]);
+      expect([verdict(thirdParty), fixedSense(thirdParty).special]).toEqual(['5/24/00', [0xcc, 0, 1]]);
+      const list = await b.run([opcode, 0, 0, 0, 0, 0, 0, 0, 8]);
+      expect([verdict(list), fixedSense(list).special]).toEqual(['5/24/00', [0xcf, 0, 7]]);
+    }
   });
 
   test('nexus loss and resets release', async () => {
