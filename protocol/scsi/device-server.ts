@@ -19,7 +19,7 @@ import { TaskSet } from './task-set.ts';
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
   nexuses(): Iterable<NexusState>;
-  /** Ends the tasks that nexuses of these initiator ports have at the unit; completes when they have ended. */
+  /** Ends the tasks of these initiator ports at the unit; completes when they have ended. */
   abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): MaybePromise<void>;
 }
 
