@@ -3,7 +3,6 @@
  * core for each connection that a portal accepts. It knows no listening sockets and no admin socket, so
  * that a test can run all of it over streams in memory.
  */
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { encodeLun } from 'node-iscsi-pdu';
 import { createConnection } from '../protocol/iscsi/connection.ts';
@@ -33,6 +32,8 @@ export interface FrontOptions {
   readonly defaultTarget: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Cryptographically strong random bytes. */
+  readonly randomBytes: (count: number) => Uint8Array;
   /** Overrides of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<Limits>;
 }
@@ -87,7 +88,7 @@ export class Front {
 
   /** Serves a socket that was accepted. */
   accept(socket: Socket): void {
-    const { clock } = this.#options;
+    const { clock, randomBytes } = this.#options;
     const localAddress = addressText(socket.localAddress, socket.localPort);
     const remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     const core = createConnection({

@@ -71,7 +71,7 @@ export class SnaplunServer {
   static async start(options: ServerOptions): Promise<SnaplunServer> {
     const pool = await openPool(options);
     const { advertise, defaultTarget, clock, log } = options;
-    const front = await Front.open({ pool, advertise, defaultTarget, clock, log });
+    const front = await Front.open({ pool, advertise, defaultTarget, clock, log, randomBytes });
     const server = new SnaplunServer(options, pool, front);
     try {
       await server.#makeFirstLun();

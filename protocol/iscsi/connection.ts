@@ -300,6 +300,7 @@ class Connection implements ConnectionCore {
     if (this.#state === 'FREE' || this.#state === 'CLEANUP_WAIT') return;
     this.#signal(signal);
     this.#deadlineMs = undefined;
+    this.#login.abandon();
     if (signal === 'transportLost') this.#wire.shut();
     else this.#wire.close(why);
     const facts = this.#facts;

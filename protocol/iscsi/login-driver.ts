@@ -155,6 +155,11 @@ export class LoginDriver {
     if (this.#pending !== undefined) this.#establish(this.#pending);
   }
 
+  /** The connection has ended: a login that waited for its session must not open one any more. */
+  abandon(): void {
+    this.#pending = undefined;
+  }
+
   /** Sends the last response, with the TSIH of the new session (RFC 7143 §11.13.3). */
   sendLast(request: LoginRequest, tsih: number): void {
     this.#send(request, this.#lastAnswer, { tsih });

@@ -57,12 +57,16 @@ export interface PoolWorld {
 }
 
 export async function newPool(
-  options: Partial<PoolOptions> & { readonly capacityBlocks?: number } = {},
+  options: Partial<PoolOptions> & {
+    readonly capacityBlocks?: number;
+    /** Stands between the pool and its medium. */
+    readonly wrap?: (medium: Medium) => Medium;
+  } = {},
 ): Promise<PoolWorld> {
-  const { capacityBlocks = 1 << 20, ...bounds } = options;
+  const { capacityBlocks = 1 << 20, wrap = (medium) => medium, ...bounds } = options;
   const store = new MemoryStore({ capacityBlocks });
   const environment = new TestEnvironment();
-  const medium = openMemoryMedium(store);
+  const medium = wrap(openMemoryMedium(store));
   return { store, environment, medium, pool: await Pool.create(medium, environment, bounds) };
 }
 

@@ -67,6 +67,10 @@ export class Server {
     return this.#said().lunCount;
   }
 
+  get pid(): number {
+    return this.#running().child.pid ?? assert.fail('the process has no number');
+  }
+
   /** Everything the server has logged, over all its lives. */
   get log(): string {
     return this.#log;

@@ -1,9 +1,11 @@
 // What a login comes to: sessions added, refused and reinstated (RFC 7143 §6.3.1, §6.3.5), and
 // authentication from AuthMethod to the last response (§12.1) with the right and with wrong secrets.
-import type { TextPair } from 'node-iscsi-pdu';
+import { encodeText, LoginRequest, type TextPair } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
 import type { Authentication } from '../../../../protocol/iscsi/directory.ts';
 import {
+  DEFAULT_INITIATOR_NAME,
+  DEFAULT_ISID,
   Initiator,
   MemoryTarget,
   OTHER_TARGET_NAME,
@@ -58,6 +60,30 @@ describe('sessions', () => {
     target.running[0]?.finish({ status: 0, transferBytes: 512 });
     await login;
     expect(done).toBe(true);
+    expect(target.registry.sessions).toBe(1);
+  });
+
+  test.each([
+    ['hung up', (peer: RawPeer) => peer.link.close()],
+    ['was refused', (peer: RawPeer) => peer.link.sendBytes([new Uint8Array(9000)])],
+  ])('a login that %s while it waited does not come back when the old session has ended', async (_, leave) => {
+    const target = new MemoryTarget({ directory: testDirectory(), run: () => undefined });
+    const old = new Initiator(target.connect().transport);
+    await old.login({ targetName: TARGET_NAME });
+    old.start({ cdb: new Uint8Array(16), dataInBytes: 512 });
+    const waiting = new RawPeer(target.connect().transport);
+    const names: TextPair[] = [
+      ['InitiatorName', DEFAULT_INITIATOR_NAME],
+      ['TargetName', TARGET_NAME],
+    ];
+    waiting.send(LoginRequest, { ...FINISH, isid: DEFAULT_ISID, cmdSN: 1 }, { data: encodeText(names) });
+    expect(waiting.frames).toEqual([]);
+    leave(waiting);
+    target.running[0]?.finish({ status: 0, transferBytes: 512 });
+    expect(target.registry.sessions).toBe(0);
+    expect(target.facts.filter(({ kind }) => kind === 'internal-error')).toEqual([]);
+    const next = new Initiator(target.connect().transport);
+    await next.login({ targetName: TARGET_NAME });
     expect(target.registry.sessions).toBe(1);
   });
 
