@@ -66,26 +66,29 @@ describe('sessions', () => {
   test.each([
     ['hung up', (peer: RawPeer) => peer.link.close()],
     ['was refused', (peer: RawPeer) => peer.link.sendBytes([new Uint8Array(9000)])],
-  ])('a login that %s while it waited does not come back when the old session has ended', async (_, leave) => {
-    const target = new MemoryTarget({ directory: testDirectory(), run: () => undefined });
-    const old = new Initiator(target.connect().transport);
-    await old.login({ targetName: TARGET_NAME });
-    old.start({ cdb: new Uint8Array(16), dataInBytes: 512 });
-    const waiting = new RawPeer(target.connect().transport);
-    const names: TextPair[] = [
-      ['InitiatorName', DEFAULT_INITIATOR_NAME],
-      ['TargetName', TARGET_NAME],
-    ];
-    waiting.send(LoginRequest, { ...FINISH, isid: DEFAULT_ISID, cmdSN: 1 }, { data: encodeText(names) });
-    expect(waiting.frames).toEqual([]);
-    leave(waiting);
-    target.running[0]?.finish({ status: 0, transferBytes: 512 });
-    expect(target.registry.sessions).toBe(0);
-    expect(target.facts.filter(({ kind }) => kind === 'internal-error')).toEqual([]);
-    const next = new Initiator(target.connect().transport);
-    await next.login({ targetName: TARGET_NAME });
-    expect(target.registry.sessions).toBe(1);
-  });
+  ])(
+    'a login that %s while it waited does not come back when the old session has ended',
+    async (_, leave) => {
+      const target = new MemoryTarget({ directory: testDirectory(), run: () => undefined });
+      const old = new Initiator(target.connect().transport);
+      await old.login({ targetName: TARGET_NAME });
+      old.start({ cdb: new Uint8Array(16), dataInBytes: 512 });
+      const waiting = new RawPeer(target.connect().transport);
+      const names: TextPair[] = [
+        ['InitiatorName', DEFAULT_INITIATOR_NAME],
+        ['TargetName', TARGET_NAME],
+      ];
+      waiting.send(LoginRequest, { ...FINISH, isid: DEFAULT_ISID, cmdSN: 1 }, { data: encodeText(names) });
+      expect(waiting.frames).toEqual([]);
+      leave(waiting);
+      target.running[0]?.finish({ status: 0, transferBytes: 512 });
+      expect(target.registry.sessions).toBe(0);
+      expect(target.facts.filter(({ kind }) => kind === 'internal-error')).toEqual([]);
+      const next = new Initiator(target.connect().transport);
+      await next.login({ targetName: TARGET_NAME });
+      expect(target.registry.sessions).toBe(1);
+    },
+  );
 
   test('another ISID or another target is another session', () => {
     const target = new MemoryTarget({ directory: testDirectory() });
