@@ -1,6 +1,7 @@
 /**
- * One hostile connection: a mad initiator, a recorded session played wrong, or bytes that look like PDUs. It reads
- * what the target answers and is as strict about that as the target should be about what it gets.
+ * One hostile connection: a mad initiator, a recorded session played wrong, or bytes that look like PDUs.
+ * It reads what the target answers and is as strict about that as the target should be about what it
+ * gets.
  */
 import assert from 'node:assert';
 import { Deframer, decodeText, type Frame, Opcode, pduOfOpcode } from 'node-iscsi-pdu';

@@ -1,6 +1,7 @@
 /**
- * An initiator gone mad: it knows the protocol well enough to get far (numbers, tags, digests, what an R2T
- * asks for) and breaks it at random. Everything it does follows from its seed and from what the target answers.
+ * An initiator gone mad: it knows the protocol well enough to get far (numbers, tags, digests, what an
+ * R2T asks for) and breaks it at random. Everything it does follows from its seed and from what the
+ * target answers.
  */
 import {
   DataOut,

@@ -95,7 +95,9 @@ function parameterData(random: Random): Uint8Array {
   return random.chance(0.1) ? list.subarray(0, random.below(list.length + 1)) : list;
 }
 
-/** Bytes that a command of this table would have: a multiple of the block, parameter data, or any number. */
+/**
+ * Bytes that a command of this table would have: a multiple of the block, parameter data, or any number.
+ */
 function dataFor(random: Random): Uint8Array {
   if (random.chance(0.35)) return parameterData(random);
   const blocks = random.below(random.chance(0.9) ? 20 : TRANSFER_BLOCKS);

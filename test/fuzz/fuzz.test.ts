@@ -1,5 +1,5 @@
-// 20,000 hostile PDUs against the whole target, beside a session that verifies its data; and that the fuzzer sees
-// it when something breaks. The long runs are `npm run fuzz -- --pdus N`.
+// 20,000 hostile PDUs against the whole target, beside a session that verifies its data; and that the
+// fuzzer sees it when something breaks. The long runs are `npm run fuzz -- --pdus N`.
 import { expect, test } from 'vitest';
 import { Initiator } from '../support/initiator/index.ts';
 import { NO_FUA, range } from '../support/pool-world.ts';

@@ -4,9 +4,9 @@
  *   npm run fuzz -- --pdus 200000 [--seed S]       against the whole target in this process
  *   npm run fuzz -- --pdus 200000 --server         against a real server with a real pool, over loopback
  *
- * Every 2,000 PDUs are a world of their own with the next seed, so that a failure is small: it is cut down to the
- * shortest prefix of its world that fails, and printed with the command that shows it again. Ends with 1 when one
- * failed, or when a world did not end (a hang), or when memory grows.
+ * Every 2,000 PDUs are a world of their own with the next seed, so that a failure is small: it is cut
+ * down to the shortest prefix of its world that fails, and printed with the command that shows it again.
+ * Ends with 1 when one failed, or when a world did not end (a hang), or when memory grows.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -88,7 +88,10 @@ function kib(bytes: number): number {
   return Math.round(bytes / 1024);
 }
 
-/** Runs the worlds in a process of their own, so that one that never ends can be seen, and ended, from here. */
+/**
+ * Runs the worlds in a process of their own, so that one that never ends can be seen, and ended, from
+ * here.
+ */
 function supervise(plan: Plan): void {
   const words = ['--worlds', '--pdus', String(plan.pdus), '--seed', String(plan.seed)];
   const child = fork(fileURLToPath(import.meta.url), words);

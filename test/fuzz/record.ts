@@ -1,8 +1,8 @@
 /**
- * Records what real initiators send: `node --import ./test/support/run-typescript.mjs test/fuzz/record.ts` runs
- * libiscsi's tools against a real server through a relay and writes the beginning of
- * each session, one PDU a line in hexadecimal, an empty line between sessions. The recordings are part of the
- * tree, so that the fuzzer needs none of those tools.
+ * Records what real initiators send: `node --import ./test/support/run-typescript.mjs
+ * test/fuzz/record.ts` runs libiscsi's tools against a real server through a relay and writes the
+ * beginning of each session, one PDU a line in hexadecimal, an empty line between sessions. The
+ * recordings are part of the tree, so that the fuzzer needs none of those tools.
  */
 import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

@@ -1,6 +1,7 @@
 /**
- * The fuzzer against a real server with a real pool over loopback. The bytes of each hostile connection follow from
- * the seed; how connections interleave does not, so a failure names its seed but is not cut down.
+ * The fuzzer against a real server with a real pool over loopback. The bytes of each hostile connection
+ * follow from the seed; how connections interleave does not, so a failure names its seed but is not cut
+ * down.
  */
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
@@ -38,14 +39,16 @@ export async function fuzzServer(plan: Plan, print: (line: string) => void): Pro
     await verifier.logout();
     await assertSound(server);
     print(
-      `${tally.pdus} PDUs, seed ${plan.seed}: no failure, ${verifier.checks} checks beside them; resident ${residentMib(server)} MiB`,
+      `${tally.pdus} PDUs, seed ${plan.seed}: no failure, ${verifier.checks} checks beside them; ` +
+        `resident ${residentMib(server)} MiB`,
     );
     assert.equal((await server.kill('SIGTERM')).code, 0, 'the server stops cleanly');
     const report = await server.checkPool();
     assert.equal(report.code, 0, report.stdout);
   } catch (error) {
     print(
-      `seed ${plan.seed} failed after ${tally.pdus} PDUs: ${error instanceof Error ? error.stack : String(error)}`,
+      `seed ${plan.seed} failed after ${tally.pdus} PDUs: ` +
+        `${error instanceof Error ? error.stack : String(error)}`,
     );
     print(server.log.split('\n').slice(-20).join('\n'));
     process.exitCode = 1;
@@ -107,7 +110,10 @@ async function attack(server: Server, verifier: Verifier, plan: Plan, tally: Tal
   await attacking;
 }
 
-/** Sessions of closed connections go away by themselves, and nothing was logged that is the server's own fault. */
+/**
+ * Sessions of closed connections go away by themselves, and nothing was logged that is the server's own
+ * fault.
+ */
 async function assertSound(server: Server): Promise<void> {
   const deadlineMs = performance.now() + IDLE_SESSIONS_MS;
   for (;;) {

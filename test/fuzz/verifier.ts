@@ -1,6 +1,6 @@
 /**
- * The other session: it writes and reads blocks of a unit of its own and compares what comes with a plain copy
- * in memory, while the attack goes on beside it.
+ * The other session: it writes and reads blocks of a unit of its own and compares what comes with a plain
+ * copy in memory, while the attack goes on beside it.
  */
 import assert from 'node:assert';
 import { type CommandResult, Initiator, type Transport } from '../support/initiator/index.ts';

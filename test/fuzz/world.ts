@@ -1,7 +1,8 @@
 /**
- * One world of the fuzzer: a whole target in memory, a verifying session, and attackers that come and go until a
- * number of PDUs was sent. What happens follows from the seed alone, and the first K PDUs of a world are the same
- * whatever comes after them, so a failure can be cut down to the shortest prefix that still shows it.
+ * One world of the fuzzer: a whole target in memory, a verifying session, and attackers that come and go
+ * until a number of PDUs was sent. What happens follows from the seed alone, and the first K PDUs of a
+ * world are the same whatever comes after them, so a failure can be cut down to the shortest prefix that
+ * still shows it.
  */
 import assert from 'node:assert';
 import { seededRandom } from '../support/random.ts';
@@ -71,7 +72,10 @@ async function furnish(target: WholeTarget): Promise<void> {
 
 async function attack(target: WholeTarget, verifier: Verifier, options: WorldOptions): Promise<void> {
   const random = seededRandom(options.seed);
-  /** In some worlds the target hardly gets a turn between PDUs, so that commands are under way at any event. */
+  /**
+   * In some worlds the target hardly gets a turn between PDUs, so that commands are under way at any
+   * event.
+   */
   const turns = random.pick([0.02, 0.3, 0.6]);
   const assaults: Assault[] = [];
   for (let sent = 0; sent < options.pdus; sent += 1) {

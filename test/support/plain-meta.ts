@@ -1,6 +1,6 @@
 /**
- * Ordered values in the plainest form, for tests of what is stored in them: a map, sorted anew for each scan.
- * Answers come at once or a turn later, as told, and a commit can be made to fail.
+ * Ordered values in the plainest form, for tests of what is stored in them: a map, sorted anew for each
+ * scan. Answers come at once or a turn later, as told, and a commit can be made to fail.
  */
 import { StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';

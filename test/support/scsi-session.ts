@@ -1,6 +1,6 @@
 /**
- * One session with a server's LUNs, for tests that care how a command ends: sense data are results here, not
- * failures. Built on the tests' own initiator; CDBs as SPC-4 and SBC-3 lay them out.
+ * One session with a server's LUNs, for tests that care how a command ends: sense data are results here,
+ * not failures. Built on the tests' own initiator; CDBs as SPC-4 and SBC-3 lay them out.
  */
 import assert from 'node:assert';
 import { type CommandOptions, connectSocket, Initiator } from './initiator/index.ts';

@@ -1,7 +1,7 @@
 /**
- * The whole target in this process: a pool on a medium in memory, the targets on it, sessions and cores as the
- * server has them, over streams in memory and with a clock that only the test moves. Nothing is left out
- * but listening sockets, the admin socket and the log's form.
+ * The whole target in this process: a pool on a medium in memory, the targets on it, sessions and cores
+ * as the server has them, over streams in memory and with a clock that only the test moves. Nothing is
+ * left out but listening sockets, the admin socket and the log's form.
  */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
