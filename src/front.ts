@@ -21,6 +21,7 @@ import { PRODUCT } from './product.ts';
 import { Connection } from './shell/connection.ts';
 import { Hub } from './shell/hub.ts';
 import { addressText } from './shell/portal.ts';
+import type { Receiver } from './shell/receiver.ts';
 import { PORTAL_GROUP_TAG, targetDirectory } from './targets/directory.ts';
 import { Targets } from './targets/targets.ts';
 import type { TargetUnits } from './targets/unit-map.ts';
@@ -86,19 +87,19 @@ export class Front {
     return this.#sockets.size;
   }
 
-  /** Serves a socket that was accepted. */
-  accept(socket: Socket): void {
+  /** Serves a socket that was accepted, by what its receiver reads of it where it has one. */
+  accept(socket: Socket, receiver?: Receiver): void {
     const { clock, randomBytes } = this.#options;
     const localAddress = addressText(socket.localAddress, socket.localPort);
     const remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     const core = createConnection({
       ...{ directory: this.#directory, registry: this.#registry, limits: this.#limits },
-      ...{ randomBytes, crc32c, localAddress, remoteAddress },
+      ...{ randomBytes, crc32c, localAddress, remoteAddress, buffers: this.hub.buffers },
       nowMs: clock.nowMs(),
     });
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    this.hub.add(new Connection({ socket, core, host: this.hub, clock, remoteAddress }));
+    this.hub.add(new Connection({ socket, receiver, core, host: this.hub, clock, remoteAddress }));
   }
 
   /** Lets nobody log in any more and asks those who have for a logout within this time. */

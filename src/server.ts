@@ -18,7 +18,7 @@ import type { Log } from './log.ts';
 import { logPoolFact } from './log-facts.ts';
 import { Schedules } from './schedules/schedules.ts';
 import type { Hub } from './shell/hub.ts';
-import { Portal, type PortalAddress } from './shell/portal.ts';
+import { type Accept, Portal, type PortalAddress } from './shell/portal.ts';
 import type { Targets } from './targets/targets.ts';
 
 export interface ServerOptions {
@@ -145,8 +145,9 @@ export class SnaplunServer {
       },
       { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
     );
+    const accept: Accept = (socket, receiver) => this.#front.accept(socket, receiver);
     for (const where of options.portals) {
-      this.#portals.push(await Portal.open(where, (socket) => this.#front.accept(socket)));
+      this.#portals.push(await Portal.open(where, { accept, buffers: this.#front.hub.buffers }));
     }
   }
 

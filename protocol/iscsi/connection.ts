@@ -6,11 +6,13 @@
 import {
   type Crc32c,
   Deframer,
+  FRESH_BUFFERS,
   type Frame,
   LoginStatus,
   type LogoutRequest,
   LogoutResponseCode,
   PduError,
+  type ReceivedMemory,
   RejectReason,
   crc32c as tableCrc32c,
 } from 'node-iscsi-pdu';
@@ -56,7 +58,11 @@ class Connection implements ConnectionCore {
     this.#deadlineMs = options.nowMs + this.#limits.loginTimeoutMs;
     const crc32c: Crc32c = options.crc32c ?? tableCrc32c;
     this.#wire = new Wire(this.#window, { crc32c, factsPerKindMax: this.#limits.factsPerKindMax });
-    this.#deframer = new Deframer({ maxDataSegmentLength: this.#limits.loginDataSegmentBytesMax, crc32c });
+    this.#deframer = new Deframer({
+      maxDataSegmentLength: this.#limits.loginDataSegmentBytesMax,
+      crc32c,
+      buffers: options.buffers ?? FRESH_BUFFERS,
+    });
     this.#login = new LoginDriver({
       ...{ connection: options, limits: this.#limits, preferences: this.#preferences },
       ...{ wire: this.#wire, window: this.#window },
@@ -90,7 +96,7 @@ class Connection implements ConnectionCore {
   #dispatch(event: ConnectionEvent): void {
     switch (event.type) {
       case 'bytes':
-        this.#receive(event.chunk);
+        this.#receive(event.chunk, event.memory);
         return;
       case 'taskDone':
         this.#session?.tasks.done(event.task, event.result);
@@ -155,10 +161,10 @@ class Connection implements ConnectionCore {
     this.#state = nextState(this.#state, signal);
   }
 
-  #receive(chunk: Uint8Array): void {
+  #receive(chunk: Uint8Array, memory: ReceivedMemory | undefined): void {
     if (!this.#serving && !this.#loggingIn) return;
     this.#keepalive?.heard(this.#nowMs);
-    this.#deframer.push(chunk);
+    this.#deframer.push(chunk, memory);
     this.#readFrames();
     // Nothing is due from an initiator that waits for its last Login Response.
     if (this.#login.waiting && this.#deframer.bufferedBytes > this.#limits.loginDataSegmentBytesMax) {
@@ -173,7 +179,7 @@ class Connection implements ConnectionCore {
         frame = this.#deframer.next();
         if (frame === undefined) return;
         if (this.#session === undefined) this.#login.receive(frame);
-        else if (this.#session.receive(frame)) this.#deframer.reuse(frame);
+        else this.#session.receive(frame);
       } catch (error) {
         this.#answerFailure(error, frame);
       }

@@ -7,6 +7,8 @@
  * are structural, stated on both sides, so that neither folder imports the other.
  */
 
+import type { ReceivedMemory } from 'node-iscsi-pdu';
+
 /** Task attributes of RFC 7143 §11.3.1 in SAM's words. */
 export type TaskAttribute = 'untagged' | 'simple' | 'ordered' | 'head-of-queue' | 'aca';
 
@@ -19,7 +21,7 @@ export interface ScsiTask {
   readonly attribute: TaskAttribute;
   /** 16 bytes, or more when an extended CDB came in an AHS. */
   readonly cdb: Uint8Array;
-  /** What the initiator sent: a view into received bytes or a buffer of its own; nobody else writes to it. */
+  /** What the initiator sent; it stays as it is until the command is done. */
   readonly dataOut: Uint8Array;
   /** The initiator's expected data-in length in bytes; more may be returned (residual overflow). */
   readonly dataInBytesMax: number;
@@ -65,7 +67,8 @@ export interface TaskScope {
 }
 
 export type ConnectionEvent =
-  | { readonly type: 'bytes'; readonly chunk: Uint8Array }
+  /** With `memory`, the chunk stays as it is while that is held; without it, for ever. */
+  | { readonly type: 'bytes'; readonly chunk: Uint8Array; readonly memory?: ReceivedMemory }
   /** The transport is gone. Nothing more is sent; `sessionClosed` follows when the last task has ended. */
   | { readonly type: 'closed' }
   /** `wakeAtMs` has come. Harmless at any other time. */

@@ -6,6 +6,7 @@
 import {
   AsyncEvent,
   AsyncMessage,
+  FRESH_BUFFERS,
   type Frame,
   LogoutReason,
   LogoutRequest,
@@ -38,7 +39,7 @@ export interface FullFeatureOptions {
   readonly wire: Wire;
   readonly window: CommandWindow<Held>;
   readonly limits: Limits;
-  readonly connection: Pick<ConnectionOptions, 'directory' | 'localAddress' | 'remoteAddress'>;
+  readonly connection: Pick<ConnectionOptions, 'directory' | 'buffers' | 'localAddress' | 'remoteAddress'>;
   readonly session: SessionFacts;
   readonly negotiation: Negotiation;
   readonly onLogout: (request: LogoutRequest) => void;
@@ -80,9 +81,10 @@ export class FullFeature {
   }
 
   #createTasks(parameters: Parameters): TaskTable {
-    const { wire, window, limits, onTaskEnded } = this.#options;
+    const { wire, window, limits, connection, onTaskEnded } = this.#options;
     return new TaskTable({
       ...{ wire, window, limits, onEnded: onTaskEnded },
+      buffers: connection.buffers ?? FRESH_BUFFERS,
       responder: new Responder(wire, this.#dataInRules),
       maxOutstandingR2T: parameters.MaxOutstandingR2T,
       dataOutRules: {
@@ -94,11 +96,8 @@ export class FullFeature {
     });
   }
 
-  /**
-   * Takes one PDU. True when nothing of the frame is needed any more. Throws IscsiPeerError or PduError for
-   * the caller to answer.
-   */
-  receive(frame: Frame): boolean {
+  /** Takes one PDU. Throws IscsiPeerError or PduError for the caller to answer. */
+  receive(frame: Frame): void {
     const { opcode } = frame;
     if (this.#options.session.kind === 'discovery') {
       if (opcode !== Opcode.TEXT_REQUEST && opcode !== Opcode.LOGOUT_REQUEST) {
@@ -108,12 +107,11 @@ export class FullFeature {
     if (opcode === Opcode.SCSI_COMMAND) {
       this.tasks.command(frame);
       this.#drain();
-    } else if (opcode === Opcode.DATA_OUT) return this.tasks.dataOut(frame);
+    } else if (opcode === Opcode.DATA_OUT) this.tasks.dataOut(frame);
     else if (!frame.dataDigestOk) {
       this.#wire.note('digest-error', 'a data digest does not match');
       this.#wire.reject(RejectReason.DATA_DIGEST_ERROR, frame.bhs);
     } else this.#receiveOther(frame);
-    return false;
   }
 
   #receiveOther(frame: Frame): void {
@@ -153,7 +151,11 @@ export class FullFeature {
       run();
     };
     if (arrival === 'hold') {
-      this.#window.hold(cmdSN, () => this.#guarded(frame, inTurn));
+      frame.memory?.hold();
+      this.#window.hold(cmdSN, () => {
+        this.#guarded(frame, inTurn);
+        frame.memory?.release();
+      });
       return;
     }
     try {
@@ -183,7 +185,8 @@ export class FullFeature {
     const tag = request.initiatorTaskTag;
     // Without a task tag it answers a ping of ours, or wants no answer.
     if (tag === RESERVED_TAG) return;
-    const data = frame.data.subarray(0, this.#dataInRules.segmentBytes);
+    // A copy, for it may wait for the socket longer than the frame is there.
+    const data = frame.data.slice(0, this.#dataInRules.segmentBytes);
     const { lun } = request;
     this.#wire.send(NopIn, { lun, initiatorTaskTag: tag, targetTransferTag: RESERVED_TAG }, { data });
   }

@@ -1,3 +1,4 @@
+import type { BufferSource } from 'node-iscsi-pdu';
 import type { TargetDirectory } from './directory.ts';
 import type { Limits, Preferences } from './limits.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -15,6 +16,8 @@ export interface ConnectionOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   /** CRC32C of `bytes`, going on from `previous` (0 at the start). Without it a table of our own is used. */
   readonly crc32c?: (bytes: Uint8Array, previous?: number) => number;
+  /** For data that is gathered from several pieces; without it fresh memory is used. */
+  readonly buffers?: BufferSource;
   /** `address:port` of this end and of the peer; IPv6 addresses in brackets. */
   readonly localAddress: string;
   readonly remoteAddress: string;

@@ -67,7 +67,9 @@ export class TaskManagement {
 
   /** Takes a request whose turn has come. */
   request(frame: Frame): void {
-    const request = TaskManagementRequest.decode(frame.bhs);
+    const decoded = TaskManagementRequest.decode(frame.bhs);
+    // Functions that reach other sessions go on after the frame is gone.
+    const request = { ...decoded, lun: decoded.lun.slice() };
     const tag = request.initiatorTaskTag;
     if (this.#inProgress >= this.#options.requestsMax) {
       this.#options.wire.note('limit-reached', 'too many task management functions at once');

@@ -4,6 +4,7 @@
  * they are aborted. A task keeps its tag until SCSI is done with it, even when nobody waits any more.
  */
 import {
+  type BufferSource,
   type Frame,
   PduError,
   parseAhs,
@@ -21,9 +22,11 @@ import { IscsiSense } from './iscsi-sense.ts';
 import type { Limits } from './limits.ts';
 import { sameLun } from './lun-match.ts';
 import type { Responder } from './responses.ts';
-import { SpareBuffers } from './spare-buffers.ts';
 import { type AbortGroup, attributeOf, Task } from './task.ts';
 import type { Wire } from './wire.ts';
+
+/** Shorter data-out is copied when it comes. */
+const PARAMETER_BYTES_MAX = 4096;
 
 /** Something early that waits for its turn by CmdSN. */
 export type Held = () => void;
@@ -35,12 +38,12 @@ export interface TaskTableOptions {
   readonly limits: Limits;
   readonly dataOutRules: DataOutRules;
   readonly maxOutstandingR2T: number;
+  readonly buffers: BufferSource;
   /** Called after a task has ended. */
   readonly onEnded: () => void;
 }
 
 export class TaskTable {
-  readonly #buffers = new SpareBuffers();
   readonly #options: TaskTableOptions;
   readonly #wire: Wire;
   readonly #window: CommandWindow<Held>;
@@ -132,7 +135,9 @@ export class TaskTable {
       expectedBytes: header.commandExpectedBytes(bhs),
       immediate: frame.immediate,
       cmdSN,
+      memory: frame.memory,
     });
+    task.memory?.hold();
     this.#tasks.set(task.tag, task);
     if (task.immediate) this.#immediateTasks += 1;
     if (task.attribute === 'ordered') this.#orderedGathering += 1;
@@ -146,10 +151,12 @@ export class TaskTable {
   #beginDataOut(task: Task, frame: Frame, writes: boolean): void {
     const { limits, dataOutRules } = this.#options;
     const gatherer = new DataOutGatherer(writes ? task.expectedBytes : 0, dataOutRules, (bytes) =>
-      this.#buffers.allocate(bytes),
+      this.#options.buffers.allocate(bytes),
     );
     task.gatherer = gatherer;
-    gatherer.begin({ data: frame.data, final: header.commandIsFinal(frame.bhs) });
+    // A parameter list may be kept by whoever got it; the blocks of a write are not.
+    const data = frame.data.length < PARAMETER_BYTES_MAX ? frame.data.slice() : frame.data;
+    gatherer.begin({ data, final: header.commandIsFinal(frame.bhs) });
     if (!frame.dataDigestOk) {
       this.#wire.reject(RejectReason.DATA_DIGEST_ERROR, frame.bhs);
       this.#wire.note('digest-error', 'a data digest does not match');
@@ -160,11 +167,8 @@ export class TaskTable {
     if (gatherer.owed) this.#reserve(task, Math.min(task.expectedBytes, dataOutRules.firstBurstBytes));
   }
 
-  /**
-   * Takes a Data-Out PDU. One whose command is not there is late data of a command that has ended. True when
-   * nothing of the frame is needed any more: its data was copied.
-   */
-  dataOut(frame: Frame): boolean {
+  /** Takes a Data-Out PDU. One whose command is not there is late data of a command that has ended. */
+  dataOut(frame: Frame): void {
     const { bhs } = frame;
     if (!frame.dataDigestOk) {
       this.#wire.reject(RejectReason.DATA_DIGEST_ERROR, bhs);
@@ -172,7 +176,7 @@ export class TaskTable {
     }
     const task = this.#tasks.get(header.commandTag(bhs));
     const gatherer = task?.phase === 'gathering' ? task.gatherer : undefined;
-    if (task === undefined || gatherer === undefined) return false;
+    if (task === undefined || gatherer === undefined) return;
     const known = gatherer.take({
       transferTag: header.dataOutTransferTag(bhs),
       dataSN: header.dataOutDataSN(bhs),
@@ -183,7 +187,6 @@ export class TaskTable {
     });
     if (known) this.#advance(task);
     else this.#wire.reject(RejectReason.INVALID_PDU_FIELD, bhs);
-    return known && frame.dataDigestOk;
   }
 
   /** Does whatever is next for a task that is not with SCSI yet. */
@@ -296,7 +299,7 @@ export class TaskTable {
     this.#endBefore(task);
     if (!task.muted) this.#options.responder.respond(task, result);
     const buffer = task.gatherer?.ownBuffer;
-    if (buffer !== undefined) this.#buffers.giveBack(buffer);
+    if (buffer !== undefined) this.#options.buffers.giveBack(buffer);
     this.#ended(task);
   }
 
@@ -357,6 +360,7 @@ export class TaskTable {
 
   #ended(task: Task): void {
     this.#tasks.delete(task.tag);
+    task.memory?.release();
     if (task.immediate) this.#immediateTasks -= 1;
     if (task.reservedBytes > 0) this.#release(task);
     if (this.#orderMatters) this.#advanceAll();

@@ -2,7 +2,7 @@
  * One SCSI command between its arrival and its end. SCSI gets it as it is: it has the form of a
  * `ScsiTask`.
  */
-import { TaskAttribute as Attribute } from 'node-iscsi-pdu';
+import { TaskAttribute as Attribute, type ReceivedMemory } from 'node-iscsi-pdu';
 import type { DataOutGatherer } from './data-out.ts';
 import type { ScsiTask, TaskAttribute } from './effects.ts';
 
@@ -37,6 +37,8 @@ export interface TaskFields {
   readonly expectedBytes: number;
   readonly immediate: boolean;
   readonly cmdSN: number;
+  /** What LUN, CDB and immediate data lie in; held until the task has ended. */
+  readonly memory: ReceivedMemory | undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -50,6 +52,7 @@ export class Task implements ScsiTask {
   readonly expectedBytes: number;
   readonly immediate: boolean;
   readonly cmdSN: number;
+  readonly memory: ReceivedMemory | undefined;
   dataOut: Uint8Array = NO_BYTES;
   phase: TaskPhase = 'gathering';
   /** Its turn by CmdSN has come. */
@@ -72,6 +75,7 @@ export class Task implements ScsiTask {
     this.expectedBytes = fields.expectedBytes;
     this.immediate = fields.immediate;
     this.cmdSN = fields.cmdSN;
+    this.memory = fields.memory;
   }
 
   get dataInBytesMax(): number {

@@ -15,8 +15,9 @@ import type {
 import type { Nexus } from '../../protocol/scsi/target.ts';
 import type { TaskResult } from '../../protocol/scsi/task.ts';
 import type { Clock } from '../clock.ts';
-import type { DataInBuffers } from './data-in-buffers.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { COPY_BYTES_MAX, Outbox } from './outbox.ts';
+import type { Receiver } from './receiver.ts';
 
 /** Unsent answers on one connection above which no more commands are read from it. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
@@ -30,7 +31,7 @@ export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
 /** What a connection needs of the server around it. */
 export interface ConnectionHost {
   /** Where the data-in of commands comes from, and goes back to once it is sent. */
-  readonly buffers: DataInBuffers;
+  readonly buffers: BufferPool;
   /** The nexus for a normal session; undefined for a discovery session. */
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
@@ -61,6 +62,8 @@ export class Connection {
 
   constructor(options: {
     readonly socket: Socket;
+    /** Takes what comes in; without one the socket is listened to. */
+    readonly receiver?: Receiver | undefined;
     readonly core: ConnectionCore;
     readonly host: ConnectionHost;
     readonly clock: Clock;
@@ -73,12 +76,18 @@ export class Connection {
     this.remoteAddress = options.remoteAddress;
     this.#outbox = new Outbox(options.socket);
     options.socket.setNoDelay(true);
-    options.socket.on('data', (chunk) => this.feed({ type: 'bytes', chunk: chunk as Buffer }));
+    this.#listen(options);
     options.socket.on('drain', () => this.#resume());
     // A reset by the peer is an ordinary end of a connection; 'close' follows and tells the core.
     options.socket.on('error', (error) => this.#socketError(error));
     options.socket.on('close', () => this.#end());
     this.#planWake();
+  }
+
+  #listen({ socket, receiver }: { readonly socket: Socket; readonly receiver?: Receiver | undefined }): void {
+    if (receiver === undefined) {
+      socket.on('data', (chunk) => this.feed({ type: 'bytes', chunk: chunk as Buffer }));
+    } else receiver.listen((chunk, memory) => this.feed({ type: 'bytes', chunk, memory }));
   }
 
   /** The session this connection carries, from its full feature phase to its end. */
@@ -146,9 +155,11 @@ export class Connection {
     }
   }
 
-  /** The answer was made in the same turn; what the outbox copies is not read again. */
+  /** The answer was made in the same turn. What the outbox copies is not read again, the rest once sent. */
   #dataSent(dataIn: Uint8Array): void {
-    if (dataIn.byteLength <= COPY_BYTES_MAX) this.#host.buffers.giveBack(dataIn);
+    const { buffers } = this.#host;
+    if (dataIn.byteLength <= COPY_BYTES_MAX) buffers.giveBack(dataIn);
+    else if (!this.#ended) this.#outbox.afterwards(() => buffers.giveBack(dataIn));
   }
 
   #runTask({ task, scsi }: RunTask): void {

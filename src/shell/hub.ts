@@ -6,8 +6,8 @@ import type { Fact, SessionFacts } from '../../protocol/iscsi/effects.ts';
 import type { AbortRequest, Nexus } from '../../protocol/scsi/target.ts';
 import type { Clock } from '../clock.ts';
 import type { Target } from '../targets/targets.ts';
+import { BufferPool } from './buffer-pool.ts';
 import type { Connection, ConnectionHost, ManageTasks } from './connection.ts';
-import { DataInBuffers } from './data-in-buffers.ts';
 
 export interface HubOptions {
   readonly clock: Clock;
@@ -30,7 +30,7 @@ interface Clearing {
 }
 
 export class Hub implements ConnectionHost {
-  readonly buffers = new DataInBuffers();
+  readonly buffers = new BufferPool();
   readonly #options: HubOptions;
   readonly #connections = new Set<Connection>();
   readonly #sessions = new Map<number, OpenSession>();

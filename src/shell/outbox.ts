@@ -17,6 +17,8 @@ export class Outbox {
   #filledBytes = 0;
   /** Runs to write, in order. */
   #runs: Uint8Array[] = [];
+  /** Called when the kernel has taken what stands in `#runs`. */
+  #whenSent: Array<() => void> = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -47,18 +49,32 @@ export class Outbox {
     }
   }
 
+  /** Calls `then` once nothing that was added until now is looked at any more. */
+  afterwards(then: () => void): void {
+    this.#whenSent.push(then);
+  }
+
   /** Hands everything to the socket. False when the socket wants a pause ('drain' tells its end). */
   flush(): boolean {
     this.#closeRun();
     const runs = this.#runs;
     if (runs.length === 0) return true;
     this.#runs = [];
-    if (runs.length === 1) return this.#socket.write(runs[0] as Uint8Array);
-    this.#socket.cork();
-    let more = true;
-    for (const run of runs) more = this.#socket.write(run);
-    this.#socket.uncork();
+    const last = runs.length - 1;
+    if (last > 0) this.#socket.cork();
+    for (let i = 0; i < last; i += 1) this.#socket.write(runs[i] as Uint8Array);
+    const more = this.#writeLast(runs[last] as Uint8Array);
+    if (last > 0) this.#socket.uncork();
     return more;
+  }
+
+  #writeLast(run: Uint8Array): boolean {
+    const whenSent = this.#whenSent;
+    if (whenSent.length === 0) return this.#socket.write(run);
+    this.#whenSent = [];
+    return this.#socket.write(run, () => {
+      for (const tell of whenSent) tell();
+    });
   }
 
   /**

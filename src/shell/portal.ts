@@ -3,7 +3,9 @@
  * limit.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { BufferSource } from 'node-iscsi-pdu';
 import { OperatorError } from '../../lun/errors.ts';
+import { Receiver } from './receiver.ts';
 
 /** Connections of one portal at a time, logged in or not. */
 export const CONNECTIONS_MAX = 1024;
@@ -35,6 +37,9 @@ export function addressText(address: string | undefined, port: number | undefine
   return host.includes(':') ? `[${host}]:${port ?? 0}` : `${host}:${port ?? 0}`;
 }
 
+/** Takes over a socket, and the receiver that reads it where it has one. */
+export type Accept = (socket: Socket, receiver: Receiver | undefined) => void;
+
 export class Portal {
   readonly address: string;
   readonly #server: Server;
@@ -44,9 +49,11 @@ export class Portal {
     this.address = address;
   }
 
-  static open(where: PortalAddress, accept: (socket: Socket) => void): Promise<Portal> {
-    const server = createServer({ noDelay: true, highWaterMark: 1024 * 1024 });
-    server.maxConnections = CONNECTIONS_MAX;
+  static open(
+    where: PortalAddress,
+    to: { readonly accept: Accept; readonly buffers: BufferSource },
+  ): Promise<Portal> {
+    const server = createServer({ noDelay: true, pauseOnConnect: true });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
         const text = addressText(where.host, where.port);
@@ -57,7 +64,7 @@ export class Portal {
       server.listen({ host: where.host, port: where.port, backlog: BACKLOG }, () => {
         const bound = server.address();
         const port = typeof bound === 'object' && bound !== null ? bound.port : where.port;
-        server.on('connection', accept);
+        server.on('connection', welcoming(to));
         resolve(new Portal(server, addressText(where.host, port)));
       });
     });
@@ -67,4 +74,29 @@ export class Portal {
   close(): void {
     this.#server.close();
   }
+}
+
+/** What happens to each connection; the portal counts for itself, since its sockets are made anew. */
+function welcoming({
+  accept,
+  buffers,
+}: {
+  readonly accept: Accept;
+  readonly buffers: BufferSource;
+}): (accepted: Socket) => void {
+  let connections = 0;
+  return (accepted) => {
+    if (connections >= CONNECTIONS_MAX) {
+      accepted.destroy();
+      return;
+    }
+    const receiver = Receiver.adopt(accepted, buffers);
+    const socket = receiver?.socket ?? accepted;
+    connections += 1;
+    socket.once('close', () => {
+      connections -= 1;
+    });
+    accept(socket, receiver);
+    if (receiver === undefined) socket.resume();
+  };
 }

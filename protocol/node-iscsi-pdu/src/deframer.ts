@@ -1,7 +1,8 @@
 // Bytes in, frames out. A PDU that lies whole in one chunk is handed out as views of that chunk. Any other is
-// gathered into one allocation of its exact size, made when its header is known and within the limit, and
+// gathered into one buffer of its exact size, taken when its header is known and within the limit, and
 // filled as chunks arrive: what is held for a peer is bounded by its limit however it cuts its stream, and
-// nothing is copied twice.
+// nothing is copied twice. A frame's memory stays as it is until the next call of next(); who looks at it
+// longer holds it.
 //
 // next() looks at no byte behind the frame it returns, so settings changed between two frames apply to the
 // second.
@@ -10,6 +11,7 @@ import { paddedTo4 } from './ahs.ts';
 import { type Crc32c, DIGEST_BYTES, readDigest, crc32c as tableCrc32c } from './crc32c.ts';
 import { PduError } from './errors.ts';
 import { BHS_BYTES, DATA_SEGMENT_BYTES_MAX } from './pdus/define.ts';
+import { type BufferSource, CountedMemory, FRESH_BUFFERS, type ReceivedMemory } from './received-memory.ts';
 
 /**
  * One PDU as it came. The byte fields are views: of the chunk that was pushed, or of the PDU's own buffer.
@@ -27,6 +29,8 @@ export interface Frame {
   readonly data: Uint8Array;
   /** False when a data digest was due and did not match. */
   readonly dataDigestOk: boolean;
+  /** What the byte fields lie in; undefined where that is never used again. */
+  readonly memory: ReceivedMemory | undefined;
 }
 
 export interface DeframerOptions {
@@ -36,6 +40,8 @@ export interface DeframerOptions {
   readonly dataDigest?: boolean;
   /** A native CRC32C; without it the package's own table is used. */
   readonly crc32c?: Crc32c;
+  /** For PDUs that are split over chunks; fresh memory unless told. */
+  readonly buffers?: BufferSource;
 }
 
 /** Where the parts of the PDU lie that is being read, counted from its first byte. */
@@ -53,12 +59,15 @@ const NO_BYTES = new Uint8Array(0);
 
 export class Deframer {
   readonly #crc32c: Crc32c;
+  readonly #buffers: BufferSource;
   #maxDataSegmentLength = 0;
   #headerDigest: boolean;
   #dataDigest: boolean;
 
   /** Chunks not used up; reading is at `#offset` of the first, which is at `#head`. */
   #chunks: Uint8Array[] = [];
+  /** What each of them lies in. */
+  #memories: Array<ReceivedMemory | undefined> = [];
   #head = 0;
   #offset = 0;
   #queuedBytes = 0;
@@ -71,9 +80,8 @@ export class Deframer {
    */
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
-  /** The memory of the last PDU that had a buffer of its own, and memory that is free for the next one. */
-  #lastGathered: ArrayBufferLike | undefined;
-  #spare: Uint8Array | undefined;
+  /** That of the frame handed out last. */
+  #lastMemory: ReceivedMemory | undefined;
   #headerVerified = false;
   readonly #shape: Shape = {
     headerEnd: 0,
@@ -88,6 +96,7 @@ export class Deframer {
 
   constructor(options: DeframerOptions) {
     this.#crc32c = options.crc32c ?? tableCrc32c;
+    this.#buffers = options.buffers ?? FRESH_BUFFERS;
     this.#headerDigest = options.headerDigest === true;
     this.#dataDigest = options.dataDigest === true;
     this.setMaxDataSegmentLength(options.maxDataSegmentLength);
@@ -114,12 +123,14 @@ export class Deframer {
 
   /**
    * Takes in what was received, in pieces of any size. The chunk is kept, not copied: it must not be written
-   * to until the frames made of it are done with. Call {@link next} until it gives undefined before pushing
-   * more.
+   * to until the frames made of it are done with. With `memory`, that is when nobody holds it any more. Call
+   * {@link next} until it gives undefined before pushing more.
    */
-  push(chunk: Uint8Array): void {
+  push(chunk: Uint8Array, memory?: ReceivedMemory): void {
     if (chunk.length === 0 || this.#failure !== undefined) return;
+    memory?.hold();
     this.#chunks.push(chunk);
+    this.#memories.push(memory);
     this.#queuedBytes += chunk.length;
   }
 
@@ -130,6 +141,8 @@ export class Deframer {
    */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure;
+    this.#lastMemory?.release();
+    this.#lastMemory = undefined;
     try {
       return this.#gathered === undefined ? this.#begin() : this.#gather(this.#gathered);
     } catch (error) {
@@ -138,27 +151,11 @@ export class Deframer {
     }
   }
 
-  /**
-   * Says that nothing of the frame that {@link next} gave last will be looked at again. If the PDU had a
-   * buffer of its own, the next one may be gathered in the same memory; one such buffer is kept.
-   */
-  reuse(frame: Frame): void {
-    const { buffer } = frame.bhs;
-    if (buffer !== this.#lastGathered || buffer.byteLength < (this.#spare?.byteLength ?? 0)) return;
-    this.#spare = new Uint8Array(buffer);
-    this.#lastGathered = undefined;
-  }
-
-  #buffer(bytes: number): Uint8Array {
-    const spare = this.#spare;
-    if (spare === undefined || spare.byteLength < bytes) return new Uint8Array(bytes);
-    this.#spare = undefined;
-    return spare.subarray(0, bytes);
-  }
-
   #fail(failure: PduError): void {
     this.#failure = failure;
+    for (const memory of this.#memories.slice(this.#head)) memory?.release();
     this.#chunks = [];
+    this.#memories = [];
     this.#head = 0;
     this.#queuedBytes = 0;
     this.#partialHeaderBytes = 0;
@@ -176,6 +173,8 @@ export class Deframer {
     if (here < totalBytes) return this.#startGathering();
     const start = this.#offset;
     this.#verifyHeader(chunk, start);
+    this.#lastMemory = this.#memories[this.#head];
+    this.#lastMemory?.hold();
     this.#consume(totalBytes);
     return this.#frame(chunk, start);
   }
@@ -190,7 +189,7 @@ export class Deframer {
 
   /** The header is known and within the limit: from here on the PDU has a buffer of its own. */
   #startGathering(): Frame | undefined {
-    const whole = this.#buffer(this.#shape.totalBytes);
+    const whole = this.#buffers.allocate(this.#shape.totalBytes);
     if (this.#partialHeaderBytes > 0) whole.set(this.#partialHeader);
     this.#gathered = whole;
     this.#gatheredBytes = this.#partialHeaderBytes;
@@ -209,9 +208,12 @@ export class Deframer {
     this.#gathered = undefined;
     this.#gatheredBytes = 0;
     this.#headerVerified = false;
-    this.#lastGathered = whole.buffer;
+    this.#lastMemory = new CountedMemory(whole, this.#unused);
+    this.#lastMemory.hold();
     return this.#frame(whole, 0);
   }
+
+  readonly #unused = ({ bytes }: CountedMemory): void => this.#buffers.giveBack(bytes);
 
   /**
    * Copies queued bytes into `target` from `offset` until it is full or the queue is empty; returns how many.
@@ -235,10 +237,12 @@ export class Deframer {
     this.#queuedBytes -= count;
     const chunk = this.#chunks[this.#head] as Uint8Array;
     if (this.#offset < chunk.length) return;
+    this.#memories[this.#head]?.release();
     this.#offset = 0;
     this.#head += 1;
     if (this.#head === this.#chunks.length) {
       this.#chunks.length = 0;
+      this.#memories.length = 0;
       this.#head = 0;
     }
   }
@@ -287,6 +291,7 @@ export class Deframer {
       ahs: headerEnd > BHS_BYTES ? new Uint8Array(buffer, base + BHS_BYTES, headerEnd - BHS_BYTES) : NO_BYTES,
       data: dataEnd > dataStart ? new Uint8Array(buffer, base + dataStart, dataEnd - dataStart) : NO_BYTES,
       dataDigestOk: !dataDigest || crc32c(digested) === readDigest(bytes, start + paddedEnd),
+      memory: this.#lastMemory,
     };
   }
 }

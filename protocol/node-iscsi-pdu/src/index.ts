@@ -51,6 +51,7 @@ export {
   TaskManagementResponseCode,
 } from './pdus/task-management.ts';
 export { TextRequest, TextResponse } from './pdus/text.ts';
+export { type BufferSource, CountedMemory, FRESH_BUFFERS, type ReceivedMemory } from './received-memory.ts';
 export * from './serial.ts';
 export * from './text.ts';
 export * from './text-values.ts';

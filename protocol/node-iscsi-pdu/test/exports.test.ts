@@ -12,17 +12,17 @@ bit bits compileLayout decodeFields describe encodeFields firstBitSet positionOf
 u16 u24 u32 u64 u8 usageBitmap`;
 const LUN = 'FLAT_LUN_MAX LUN_BYTES PERIPHERAL_LUN_MAX decodeLun encodeLun parseLun';
 const THE_REST = `
-AHS_BYTES_MAX AhsType AsyncEvent AsyncMessage BHS_BYTES BIDIRECTIONAL_READ_LENGTH_AHS DATA_SEGMENT_BYTES_MAX
-DIGEST_BYTES DataIn DataOut Deframer ISCSI_VERSION IsidType LENGTHS LoginRequest LoginResponse LoginStage
-LoginStatus LoginStatusClass LogoutReason LogoutRequest LogoutResponse LogoutResponseCode NopIn NopOut
-Opcode PDUS PduError R2T RESERVED_TAG Reject RejectReason ScsiCommand ScsiResponse ScsiResponseCode
-SnackRequest SnackType TEXT_KEY_BYTES_MAX TEXT_TOTAL_BYTES_MIN TEXT_TOTAL_BYTES_WITH_AUTHENTICATION
-TEXT_VALUE_BYTES_MAX TaskAttribute TaskManagementFunction TaskManagementRequest TaskManagementResponse
-TaskManagementResponseCode TextCollector TextRequest TextResponse buildAhs crc32c decodeText definePdu
-encodePdu encodeText encodeTextSegments formatBase64 formatBoolean formatHex formatList formatRange
-paddedTo4 paddingOf parseAhs parseBinary parseBoolean parseList parseNumber parseRange pduOfOpcode
-readDigest serialAdd serialCompare serialDistance serialLess serialLessOrEqual serialNext wholeCdb
-writeDigest writeHeader`;
+AHS_BYTES_MAX AhsType AsyncEvent AsyncMessage BHS_BYTES BIDIRECTIONAL_READ_LENGTH_AHS CountedMemory
+DATA_SEGMENT_BYTES_MAX DIGEST_BYTES DataIn DataOut Deframer FRESH_BUFFERS ISCSI_VERSION IsidType LENGTHS
+LoginRequest LoginResponse LoginStage LoginStatus LoginStatusClass LogoutReason LogoutRequest
+LogoutResponse LogoutResponseCode NopIn NopOut Opcode PDUS PduError R2T RESERVED_TAG Reject RejectReason
+ScsiCommand ScsiResponse ScsiResponseCode SnackRequest SnackType TEXT_KEY_BYTES_MAX TEXT_TOTAL_BYTES_MIN
+TEXT_TOTAL_BYTES_WITH_AUTHENTICATION TEXT_VALUE_BYTES_MAX TaskAttribute TaskManagementFunction
+TaskManagementRequest TaskManagementResponse TaskManagementResponseCode TextCollector TextRequest
+TextResponse buildAhs crc32c decodeText definePdu encodePdu encodeText encodeTextSegments formatBase64
+formatBoolean formatHex formatList formatRange paddedTo4 paddingOf parseAhs parseBinary parseBoolean
+parseList parseNumber parseRange pduOfOpcode readDigest serialAdd serialCompare serialDistance
+serialLess serialLessOrEqual serialNext wholeCdb writeDigest writeHeader`;
 
 function names(text: string): string[] {
   return text.trim().split(/\s+/).sort();

@@ -3,6 +3,7 @@
  * as the shell does, over a stand-in for SCSI that the test scripts. Everything runs inside the call
  * that caused it; nothing waits for an event loop.
  */
+import { type BufferSource, CountedMemory } from 'node-iscsi-pdu';
 import { createConnection } from '../../../protocol/iscsi/connection.ts';
 import type { TargetDirectory } from '../../../protocol/iscsi/directory.ts';
 import type {
@@ -82,6 +83,7 @@ export class MemoryTarget {
     const core = createConnection({
       ...{ directory, registry: this.registry, limits, preferences, nowMs: this.nowMs },
       randomBytes: (count) => this.#random.bytes(count),
+      buffers: SPOILT_BUFFERS,
       ...{ localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:50000' },
     });
     const link = this.#link(core);
@@ -98,7 +100,7 @@ export class MemoryTarget {
     const transport: Transport = {
       write: (pieces) => {
         for (const piece of pieces) {
-          for (const chunk of this.#options.cut?.(piece) ?? [piece]) if (open) feed({ type: 'bytes', chunk });
+          for (const chunk of this.#options.cut?.(piece) ?? [piece]) if (open) feed(received(chunk));
         }
       },
       onBytes: (listener) => {
@@ -155,6 +157,7 @@ export class MemoryTarget {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         for (const effect of next.link.core.handle(next.event, this.nowMs)) this.#carryOut(next.link, effect);
+        if (next.event.type === 'bytes') next.event.memory?.release();
       }
     } finally {
       this.#busy = false;
@@ -229,4 +232,19 @@ export class MemoryTarget {
     this.#replacing.delete(tsih);
     if (link !== undefined) this.#feed(link, { type: 'sessionReplaced' });
   }
+}
+
+/** Whoever looks at received memory that he does not hold any more sees this byte. */
+const SPOILT = 0xee;
+
+const SPOILT_BUFFERS: BufferSource = {
+  allocate: (bytes) => new Uint8Array(bytes).fill(SPOILT),
+  giveBack: (buffer) => void buffer.fill(SPOILT),
+};
+
+/** A chunk in memory that is spoilt as soon as nobody holds it; held until the event was handled. */
+function received(chunk: Uint8Array): ConnectionEvent {
+  const memory = new CountedMemory(chunk.slice(), ({ bytes }) => SPOILT_BUFFERS.giveBack(bytes));
+  memory.hold();
+  return { type: 'bytes', chunk: memory.bytes, memory };
 }

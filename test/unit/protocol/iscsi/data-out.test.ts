@@ -36,7 +36,7 @@ async function writeSome(combination: (typeof COMBINATIONS)[number], random: Ran
     limits: { gatheringBytesMax: random.pick([4096, 100_000, 64_000_000]) },
     cut: (chunk) => cutSomewhere(chunk, random),
     run: (task) => {
-      received[task.cdb[2] ?? 0] = task.dataOut;
+      received[task.cdb[2] ?? 0] = task.dataOut.slice();
       return { status: 0, transferBytes: task.dataOut.length };
     },
   });
@@ -104,7 +104,7 @@ function script(
     directory: testDirectory(),
     ...{ limits, preferences },
     run: (task) => {
-      ran.push(task.dataOut);
+      ran.push(task.dataOut.slice());
       return { status: 0, transferBytes: task.dataOut.length };
     },
   });

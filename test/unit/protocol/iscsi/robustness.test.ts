@@ -15,7 +15,7 @@ import {
 } from 'node-iscsi-pdu';
 import { expect, test } from 'vitest';
 import { createConnection } from '../../../../protocol/iscsi/connection.ts';
-import type { ConnectionCore, Effect } from '../../../../protocol/iscsi/effects.ts';
+import type { ConnectionCore, Effect, ScsiTask } from '../../../../protocol/iscsi/effects.ts';
 import { DEFAULT_LIMITS } from '../../../../protocol/iscsi/limits.ts';
 import { SessionRegistry } from '../../../../protocol/iscsi/session-registry.ts';
 import { TARGET_NAME, testDirectory } from '../../../support/initiator/index.ts';
@@ -54,6 +54,11 @@ const LOGIN = pdu(
   ]),
 );
 
+/** What SCSI sees of a task, wherever its bytes lie. */
+function plain({ lun, tag, attribute, cdb, dataOut, dataInBytesMax }: ScsiTask): unknown {
+  return { lun: [...lun], tag, attribute, cdb: [...cdb], dataOut: [...dataOut], dataInBytesMax };
+}
+
 /** Runs the bytes through a core, finishing every task at once; the effects with all sends joined. */
 function run(chunks: readonly Uint8Array[]): { sent: Buffer; others: unknown[]; core: ConnectionCore } {
   const { core } = create();
@@ -62,10 +67,7 @@ function run(chunks: readonly Uint8Array[]): { sent: Buffer; others: unknown[]; 
   const carryOut = (effects: readonly Effect[]): void => {
     for (const effect of effects) {
       if (effect.type === 'send') sent.push(...effect.pieces);
-      else
-        others.push(
-          effect.type === 'runTask' ? { ...effect.scsi, dataOut: [...effect.scsi.dataOut] } : effect.type,
-        );
+      else others.push(effect.type === 'runTask' ? plain(effect.scsi) : effect.type);
       if (effect.type !== 'runTask') continue;
       const result = { status: 0, dataIn: new Uint8Array(64), transferBytes: 64 };
       carryOut(core.handle({ type: 'taskDone', task: effect.task, result }, 0));

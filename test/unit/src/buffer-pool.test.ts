@@ -1,13 +1,13 @@
-// Buffers for data-in never overlap while in use, and only whole cells that came from here are used again.
+// Pooled buffers never overlap while in use, and only whole cells that came from here are used again.
 import { expect, test } from 'vitest';
-import { DataInBuffers } from '../../../src/shell/data-in-buffers.ts';
+import { BufferPool } from '../../../src/shell/buffer-pool.ts';
 import { seededRandom } from '../../support/random.ts';
 
 const CELL_BYTES = 4096;
 
 test.each([1, 2, 3])('buffers in use keep what was put into them (seed %d)', (seed) => {
   const random = seededRandom(seed);
-  const buffers = new DataInBuffers();
+  const buffers = new BufferPool();
   const used: Array<{ bytes: Uint8Array; mark: number }> = [];
   for (let step = 0; step < 5000; step += 1) {
     if (used.length > 0 && random.chance(0.48)) {
@@ -28,7 +28,7 @@ test.each([1, 2, 3])('buffers in use keep what was put into them (seed %d)', (se
 });
 
 test('a cell given back is the next one handed out', () => {
-  const buffers = new DataInBuffers();
+  const buffers = new BufferPool();
   const cell = buffers.allocate(CELL_BYTES);
   const other = buffers.allocate(CELL_BYTES);
   expect(other).not.toBe(cell);
@@ -37,7 +37,7 @@ test('a cell given back is the next one handed out', () => {
 });
 
 test('bytes from elsewhere, and parts of larger buffers, are not handed out', () => {
-  const buffers = new DataInBuffers();
+  const buffers = new BufferPool();
   const strangers = [
     new Uint8Array(CELL_BYTES),
     buffers.allocate(2 * CELL_BYTES).subarray(0, CELL_BYTES),
