@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import { type BufferSource, CountedMemory, type ReceivedMemory } from 'node-iscsi-pdu';
 
 const READ_BYTES = 256 * 1024;
-/** Beyond so many that its commands hold, a connection reads into smaller ones: so what it holds is bounded. */
+/** With so many held by its commands, a connection reads into smaller ones: what it can hold is bounded. */
 const LARGE_HELD_MAX = 8;
 const SMALL_READ_BYTES = 16 * 1024;
 
