@@ -333,7 +333,8 @@ export class Committer {
         if (writes.length > 0) await this.#options.data.write(writes);
       } catch (cause) {
         placed.eachRun((place, blocks) => this.#options.allocator.abandon(place, blocks));
-        placed.finish(cause);
+        if (cause instanceof StoreError) this.#starve(placed, cause);
+        else placed.finish(cause);
       }
     }
     batch.removeFinished();

@@ -13,7 +13,7 @@ import { createVlun } from './create.ts';
 import { deleteSnapshot, deleteVlun } from './delete.ts';
 import { diffRanges } from './diff.ts';
 import { Lookup } from './lookup.ts';
-import { type Medium, POOL_BLOCK_BYTES } from './medium/medium.ts';
+import { type Medium, PLACES_MAX, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { checkServing } from './online-check.ts';
 import { openService } from './open.ts';
 import { snapshotInfo, snapshotsInOrder, vlunInfo } from './pool-info.ts';
@@ -256,12 +256,16 @@ export class Pool {
     await this.#service.checkpointer.run();
   }
 
-  /** Makes the data space this large, in pool blocks; it never shrinks. */
+  /** Makes the data space this large, in pool blocks. OperatorError bad-size: it never shrinks. */
   async grow(capacityBlocks: number): Promise<void> {
     const { medium, allocator } = this.#service.parts;
     this.#service.gate.check();
-    if (capacityBlocks < allocator.capacityBlocks) {
-      throw new OperatorError('bad-size', 'A pool never shrinks.');
+    if (capacityBlocks < allocator.capacityBlocks || capacityBlocks > PLACES_MAX) {
+      const presentBytes = allocator.capacityBlocks * POOL_BLOCK_BYTES;
+      throw new OperatorError(
+        'bad-size',
+        `The pool has ${presentBytes} bytes and never shrinks; it grows up to ${PLACES_MAX * POOL_BLOCK_BYTES}.`,
+      );
     }
     await medium.data.grow(capacityBlocks);
     allocator.grow(capacityBlocks);

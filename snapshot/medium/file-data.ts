@@ -10,7 +10,7 @@
  */
 import assert from 'node:assert';
 import fs from 'node:fs';
-import { StoreError } from '../../lun/errors.ts';
+import { OperatorError, type StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import {
   BUFFERS_PER_CALL_MAX,
@@ -233,12 +233,19 @@ export class FileData implements DataSpace {
   async #grow(capacityBlocks: number): Promise<void> {
     const bytes = capacityBlocks * POOL_BLOCK_BYTES;
     if (this.#options.isDevice) {
-      if (endOf(this.#fd) < bytes) throw new StoreError('NO_SPACE', 'The device is smaller than that.');
+      const deviceBytes = endOf(this.#fd);
+      if (deviceBytes < bytes) {
+        throw new OperatorError(
+          'bad-size',
+          `The device has ${deviceBytes} bytes, not ${bytes}: enlarge it first.`,
+        );
+      }
     } else {
       try {
         fs.ftruncateSync(this.#fd, bytes);
-      } catch (error) {
-        throw storeError('grow the data file', error);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new OperatorError('bad-size', `The data file cannot have ${bytes} bytes: ${reason}`, { cause });
       }
       await syncAll(this.#fd);
     }

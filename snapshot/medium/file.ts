@@ -26,6 +26,7 @@ import {
   type Lease,
   type Medium,
   type MetaSpace,
+  PLACES_MAX,
   POOL_BLOCK_BYTES,
 } from './medium.ts';
 import { endOf, tryLock } from './posix.ts';
@@ -43,10 +44,10 @@ const JOURNAL_SEGMENT_BYTES = 16 * 1024 * 1024;
 const JOURNAL_SEGMENT_BYTES_MIN = 8192;
 const JOURNAL_RESERVE_SEGMENTS = 4;
 const TABLES_RESERVE_BYTES = 32 * 1024 * 1024;
-const PLACES_MAX = 2 ** 40;
+const PLACES_MIN = 16;
 
 export interface CreateFilePoolOptions {
-  /** Pool blocks of the data space: 1 … 2^40. */
+  /** Pool blocks of the data space: 16 … 2^40. */
   readonly capacityBlocks: number;
   /** A block device, or a file that does not exist yet, for the data; `data` in the directory unless told. */
   readonly dataPath?: string;
@@ -69,7 +70,7 @@ export interface OpenFileOptions {
  */
 export async function createFilePool(directory: string, options: CreateFilePoolOptions): Promise<void> {
   const { capacityBlocks, journalSegmentBytes = JOURNAL_SEGMENT_BYTES } = options;
-  assert(Number.isSafeInteger(capacityBlocks) && capacityBlocks > 0 && capacityBlocks <= PLACES_MAX);
+  checkCapacity(capacityBlocks);
   assert(journalSegmentBytes >= JOURNAL_SEGMENT_BYTES_MIN && journalSegmentBytes % POOL_BLOCK_BYTES === 0);
   let lock: DirectoryLock | undefined;
   const made: string[] = [];
@@ -86,6 +87,26 @@ export async function createFilePool(directory: string, options: CreateFilePoolO
     throw operatorError(`The pool in ${directory} cannot be made`, error);
   } finally {
     lock?.release();
+  }
+}
+
+function checkCapacity(blocks: number): void {
+  if (Number.isSafeInteger(blocks) && blocks >= PLACES_MIN && blocks <= PLACES_MAX) return;
+  const bytes = (places: number): number => places * POOL_BLOCK_BYTES;
+  throw new OperatorError(
+    'bad-size',
+    `A pool has ${bytes(PLACES_MIN)} to ${bytes(PLACES_MAX)} bytes of data space, not ${bytes(blocks)}.`,
+  );
+}
+
+/** Bytes of the block device of this name; undefined where the name is none. OperatorError 'bad-path'. */
+export function blockDeviceBytes(file: string): number | undefined {
+  if (fs.statSync(file, { throwIfNoEntry: false })?.isBlockDevice() !== true) return undefined;
+  const { fd } = openData(file);
+  try {
+    return endOf(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

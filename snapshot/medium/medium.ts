@@ -16,6 +16,9 @@ import type { MaybePromise } from '../../lun/units.ts';
 /** Bytes of a pool block, everywhere. */
 export const POOL_BLOCK_BYTES = 4096;
 
+/** Places of the largest data space. */
+export const PLACES_MAX = 2 ** 40;
+
 /** The number of a pool block in the flat data space: 0 … 2^40 - 1. */
 export type Place = number;
 

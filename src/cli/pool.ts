@@ -1,6 +1,6 @@
 /** `snaplun pool …` and `snaplun status`. */
 import type { Argv } from 'yargs';
-import { createFilePool } from '../../snapshot/medium/file.ts';
+import { blockDeviceBytes, createFilePool } from '../../snapshot/medium/file.ts';
 import { POOL_BLOCK_BYTES } from '../../snapshot/medium/medium.ts';
 import type { PoolStatus } from '../../snapshot/pool-types.ts';
 import { DEFAULT_POOL_BYTES } from '../config/defaults.ts';
@@ -21,7 +21,7 @@ interface StatusDocument {
 
 export function poolCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('pool', 'the pool: where images live', (pool) =>
-    checkCommand(createCommand(pool))
+    checkCommand(growCommand(createCommand(pool)))
       .command(
         'status',
         'space and state of the pool',
@@ -48,20 +48,51 @@ function createCommand(pool: Argv<GlobalOptions>): Argv<GlobalOptions> {
           type: 'string',
           describe: 'file or block device for the data (default: a file in the directory)',
         })
-        .option('capacity', { type: 'string', describe: 'size of the data space (default: 1T, thin)' })
+        .option('capacity', {
+          type: 'string',
+          describe: 'size of the data space (default: the device, or 1T, thin)',
+        })
         .example('$0 pool create /srv/snaplun --data /dev/sdb --capacity 2T', 'data on a device of its own'),
     async (argv) => {
-      const capacityBytes = argv.capacity === undefined ? DEFAULT_POOL_BYTES : parseSize(argv.capacity);
+      const capacityBlocks = Math.floor(capacityOf(argv) / POOL_BLOCK_BYTES);
       await createFilePool(argv.directory, {
-        capacityBlocks: Math.floor(capacityBytes / POOL_BLOCK_BYTES),
+        capacityBlocks,
         ...(argv.data === undefined ? {} : { dataPath: argv.data }),
       });
+      const capacityBytes = capacityBlocks * POOL_BLOCK_BYTES;
       const document = { directory: argv.directory, capacityBytes };
       const text = argv.json
         ? JSON.stringify(document, null, 2)
         : `created a pool of ${formatSize(capacityBytes)} in ${argv.directory}`;
       process.stdout.write(`${text}\n`);
     },
+  );
+}
+
+function capacityOf(asked: {
+  readonly capacity: string | undefined;
+  readonly data: string | undefined;
+}): number {
+  if (asked.capacity !== undefined) return parseSize(asked.capacity);
+  return (asked.data === undefined ? undefined : blockDeviceBytes(asked.data)) ?? DEFAULT_POOL_BYTES;
+}
+
+function growCommand<T extends GlobalOptions>(pool: Argv<T>): Argv<T> {
+  return pool.command(
+    'grow <size>',
+    'make the data space larger, while it is served',
+    (command) =>
+      command
+        .positional('size', { type: 'string', demandOption: true, describe: 'new size of the data space' })
+        .example('$0 pool grow 4T', 'a file stays sparse; a device has to have that size already'),
+    (argv) =>
+      runVerb<PoolStatus>(
+        argv,
+        'pool.grow',
+        { sizeBytes: parseSize(argv.size) },
+        (status) =>
+          `the pool has ${formatSize(status.capacityBytes)} now, ${formatSize(status.freeBytes)} free`,
+      ),
   );
 }
 

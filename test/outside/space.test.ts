@@ -83,7 +83,8 @@ describe('Blocks that were unmapped go back to what the pool lies on', () => {
     const device = loopDevice(backing);
     if (device === undefined) context.skip('needs root and a free loop device (losetup)');
     try {
-      const pool = await createPool('--data', device ?? '', '--capacity', '64M');
+      // Without --capacity: all of the device.
+      const pool = await createPool('--data', device ?? '');
       expect(existsSync(join(pool, 'data'))).toBe(false);
       const { server, session } = await serve(pool, 48);
       await givesEverythingBack(session, backing).finally(() => server.stop());
@@ -92,6 +93,126 @@ describe('Blocks that were unmapped go back to what the pool lies on', () => {
     }
   });
 });
+
+const SPACE_ALLOCATION_FAILED_WRITE_PROTECT = '7/27/07';
+
+/** Writes MiB after MiB until the pool takes no more; how many it took. */
+async function fillUp(session: ScsiSession): Promise<number> {
+  for (let mib = 0; ; mib += 1) {
+    const ended = await session.write((mib * MiB) / BLOCK, new Uint8Array(MiB).fill(mib + 1));
+    if (ended.status === 0) continue;
+    expect(ended.sense).toBe(SPACE_ALLOCATION_FAILED_WRITE_PROTECT);
+    return mib;
+  }
+}
+
+async function holds(session: ScsiSession, mib: number, value: number): Promise<void> {
+  const { dataIn } = good(await session.read({ lba: (mib * MiB) / BLOCK, blocks: MiB / BLOCK }));
+  expect(Buffer.compare(dataIn, new Uint8Array(MiB).fill(value))).toBe(0);
+}
+
+/** What is unmapped can be written again, and nothing that was written is lost. */
+async function goesOnAfterUnmap(session: ScsiSession, filledMiB: number): Promise<void> {
+  await holds(session, 0, 1);
+  await holds(session, filledMiB - 1, filledMiB);
+  good(await session.unmap([{ lba: MiB / BLOCK, blocks: (2 * MiB) / BLOCK }]));
+  good(await session.write(MiB / BLOCK, new Uint8Array(MiB).fill(99)));
+  good(await session.flush());
+  await holds(session, 0, 1);
+  await holds(session, 1, 99);
+  await holds(session, 2, 0);
+}
+
+async function isSound(server: Server): Promise<void> {
+  await server.kill('SIGTERM');
+  expect(await server.checkPool()).toMatchObject({ code: 0 });
+}
+
+describe('A pool that is full', () => {
+  test('refuses writes, reads and unmaps on, and takes writes again when there is space', async () => {
+    const pool = await createPool('--capacity', '8M');
+    const { server, session } = await serve(pool, 48);
+    const filled = await fillUp(session);
+    expect(filled).toBeGreaterThanOrEqual(6);
+    expect(server.log).toMatch(/the pool is full/);
+    await goesOnAfterUnmap(session, filled);
+    await isSound(server);
+  });
+
+  test('takes writes again when a snapshot was deleted', async () => {
+    const pool = await createPool('--capacity', '8M');
+    const { server, session } = await serve(pool, 48);
+    const filled = await fillUp(session);
+    await server.cli('snapshot', 'create', 'a', 's');
+    good(await session.unmap([{ lba: 0, blocks: (filled * MiB) / BLOCK }]));
+    const refused = await session.write(0, new Uint8Array(2 * MiB).fill(7));
+    expect(refused.sense).toBe(SPACE_ALLOCATION_FAILED_WRITE_PROTECT);
+    await server.cli('snapshot', 'delete', 'a@s');
+    let ended = refused;
+    for (let tries = 0; ended.status !== 0 && tries < 100; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      ended = await session.write(0, new Uint8Array(2 * MiB).fill(7));
+    }
+    good(ended);
+    await holds(session, 1, 7);
+    await holds(session, 2, 0);
+    await isSound(server);
+  });
+
+  test('loses nothing when it is the file system below that is full', async (context) => {
+    const mounted = mountSmall(join(root, 'small.img'), 192);
+    if (mounted === undefined) context.skip('needs root, mkfs.ext4 and loop mounts');
+    let server: Server | undefined;
+    try {
+      const pool = join(mounted ?? '', 'pool');
+      expect(await run(process.execPath, [SNAPLUN, 'pool', 'create', pool])).toMatchObject({ code: 0 });
+      const { session, ...served } = await serve(pool, 1024);
+      server = served.server;
+      const filled = await fillUp(session);
+      expect(filled).toBeGreaterThan(16);
+      await server.cli('snapshot', 'create', 'a', 's');
+      await server.cli('snapshot', 'delete', 'a@s');
+      await goesOnAfterUnmap(session, filled);
+      await isSound(server);
+    } finally {
+      await server?.stop();
+      execFileSync('umount', [mounted ?? '']);
+    }
+  });
+
+  test('grows while it serves, and knows it after a restart', async () => {
+    const pool = await createPool('--capacity', '8M');
+    const { server, session } = await serve(pool, 48);
+    const filled = await fillUp(session);
+    expect(await server.cli('pool', 'grow', '32M')).toMatchObject({ capacityBytes: 32 * MiB });
+    for (let mib = filled; mib < 24; mib += 1) {
+      good(await session.write((mib * MiB) / BLOCK, new Uint8Array(MiB).fill(mib + 1)));
+    }
+    good(await session.flush());
+    const smaller = await server.tryCli('pool', 'grow', '16M');
+    expect(smaller.code).toBe(1);
+    expect(smaller.stderr).toMatch(/^snaplun: [^\n]*never shrinks[^\n]*\n$/);
+    await server.restart('SIGKILL');
+    expect(await server.cli('pool', 'status')).toMatchObject({ capacityBytes: 32 * MiB });
+    const again = await ScsiSession.open(server, { blockBytes: BLOCK });
+    for (const mib of [0, filled, 23]) await holds(again, mib, mib + 1);
+    await isSound(server);
+  });
+});
+
+/** A small file system of its own, where this system can make one; its directory. */
+function mountSmall(image: string, mib: number): string | undefined {
+  writeFileSync(image, '');
+  truncateSync(image, mib * MiB);
+  const directory = mkdtempSync(join(root, 'mount-'));
+  try {
+    execFileSync('mkfs.ext4', ['-q', '-F', image], { stdio: 'ignore' });
+    execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'ignore' });
+    return directory;
+  } catch {
+    return undefined;
+  }
+}
 
 /** A block device over a file, where this system can make one. */
 function loopDevice(file: string): string | undefined {

@@ -1,4 +1,5 @@
 /** Verbs on the pool and the server as a whole. */
+import { POOL_BLOCK_BYTES } from '../../../snapshot/medium/medium.ts';
 import { VERSION } from '../../product.ts';
 import { type Verb, verb } from '../verb.ts';
 
@@ -39,4 +40,18 @@ const check = verb({
   },
 });
 
-export const POOL_VERBS: readonly Verb[] = [status, poolStatus, check];
+const grow = verb({
+  name: 'pool.grow',
+  changes: true,
+  fields: { sizeBytes: 'number' },
+  async run(context, { sizeBytes }) {
+    const before = context.pool.status().capacityBytes;
+    await context.pool.grow(Math.floor(sizeBytes / POOL_BLOCK_BYTES));
+    const status = context.pool.status();
+    const { capacityBytes } = status;
+    context.log.info('pool grown', { event: 'pool-grown', fromBytes: before, capacityBytes });
+    return status;
+  },
+});
+
+export const POOL_VERBS: readonly Verb[] = [status, poolStatus, check, grow];
