@@ -75,7 +75,8 @@ export class Generators {
   /** Loads the target from all open sessions at once. */
   async run(pattern: Case, until: { durationMs: number; commandsMax?: number }): Promise<Load> {
     const commandsMax = until.commandsMax ?? Number.MAX_SAFE_INTEGER;
-    const reports = await this.#order(() => ({ say: 'run', durationMs: until.durationMs, commandsMax }));
+    const { durationMs } = until;
+    const reports = await this.#order(() => ({ say: 'run', durationMs, commandsMax }), durationMs);
     const tallies = reports.flatMap((report): Tally[] => (report.say === 'ran' ? [report.tally] : []));
     const latencies = new Histogram();
     const timeline = new Timeline();
@@ -106,9 +107,9 @@ export class Generators {
     await Promise.all(this.#children.map((child) => ended(child)));
   }
 
-  async #order(what: (generator: number) => Order): Promise<Report[]> {
+  async #order(what: (generator: number) => Order, durationMs = 0): Promise<Report[]> {
     const answers = this.#children.map((child, generator) => {
-      const answer = nextMessage<Report>(child);
+      const answer = nextMessage<Report>(child, durationMs + ANSWER_TIMEOUT_MS);
       child.send(what(generator));
       return answer;
     });

@@ -242,6 +242,10 @@ export class Pump {
           this.#requests.pong(view.getUint32(at + NOP_TRANSFER_TAG_AT));
         }
         return;
+      case Opcode.ASYNC_MESSAGE:
+        // A snapshot or a rollback beside the load: news for an operating system, not for this.
+        this.#numbering.expStatSN = (view.getUint32(at + STAT_SN_AT) + 1) >>> 0;
+        return;
       default:
         assert.fail(`the target sent a PDU of opcode ${opcode.toString(16)}h`);
     }

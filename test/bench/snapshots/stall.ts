@@ -61,6 +61,8 @@ export async function measureStalls({ generators }: Bench, plan: StallPlan): Pro
   await generators.open({ address: host.address, target: host.target, pattern, seed: 1, ...plan.load });
   await generators.run(pattern, { durationMs: WARM_UP_MS });
   const load = generators.run(pattern, { durationMs: (2 * times + 1) * intervalMs });
+  // Should it fail, it is told when it is awaited.
+  load.catch(() => undefined);
   const moments: Moment[] = [];
   const tookMs: number[] = [];
   for (let at = 0; at < 2 * times; at += 1) {
