@@ -1,6 +1,6 @@
 /**
- * Shows that a pool whose stored form the benchmarks write directly is a pool: the check, which shares no code
- * with the engine, finds it sound, the engine opens it, and it is sound again after it was served and changed.
+ * Shows that a pool whose stored form the benchmarks write directly is a pool: the check, which shares no
+ * code with the engine, finds it sound, the engine opens it, and it is sound again after it was changed.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
- * Builds a pool by writing its stored form (snapshot/FORMAT.md): images of hundreds of millions of entries, in
- * seconds instead of the hours that as many writes of 4 KiB would take. Every place is random: neighbours in an
- * image are not neighbours in the data space, as after random writes in pieces of 4 KiB. All blocks are
+ * Builds a pool by writing its stored form (snapshot/FORMAT.md): images of hundreds of millions of entries,
+ * in minutes instead of the hours that as many writes of 4 KiB would take. Every place is random: neighbours
+ * in an image are not neighbours in the data space, as after random writes in pieces of 4 KiB. All blocks are
  * zeroes, which is what the medium that drops data gives back. That such a pool is sound `pool check` says,
  * which shares no code with the engine.
  */

@@ -104,7 +104,7 @@ async function firstTouch(bench: Bench): Promise<Measured[]> {
   bench.say(`building a chain of ${depth}`);
   const plan = { built: chain(depth), bounds: { tableCacheBytes: 2 ** 31 } };
   return withLocalPool(plan, async ({ pool }) => {
-    // Through the newest snapshot first: it loads the table pages, and leaves the LUN's own merged pages to do.
+    // The newest snapshot first: that loads the table pages, and leaves the LUN's own merged pages to do.
     const snapshot = pool.snapshotUnit('disk', `s${depth}`);
     const unit = pool.unit('disk');
     const end = ALL_HAVE_PAGES + ONE_HAS_PAGES;
