@@ -75,6 +75,7 @@ export class FaultGate {
     return () => {
       this.check();
       if (fault === undefined) return step.complete();
+      this.plan.onFault?.(fault);
       step.fail?.(fault.how);
       const code = fault.how === 'no-space' ? 'NO_SPACE' : 'IO';
       throw new StoreError(code, `An injected fault failed ${operation} ${index}.`);

@@ -57,6 +57,8 @@ export interface FaultPlan {
   /** Power is cut while this operation (counted over all that change something, from 0) is in flight. */
   readonly cutAt?: number;
   readonly faults?: readonly Fault[];
+  /** Told of every call that is made to fail, when it fails. */
+  readonly onFault?: (fault: Fault) => void;
   /** Data blocks that find room; a write past that fails with NO_SPACE. Discarding gives room back. */
   readonly spaceBlocks?: number;
 }

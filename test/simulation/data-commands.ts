@@ -4,8 +4,9 @@ import type { BlockDevice } from '../../lun/block-device.ts';
 import type { BlockRange } from '../../lun/units.ts';
 import { bytesOfStamps, describeSector, firstWrongSector, SECTOR_BYTES } from './content.ts';
 import { Disagreement } from './disagreement.ts';
-import { type Command, piece } from './history.ts';
+import type { Command } from './history.ts';
 import type { ModelVlun } from './model.ts';
+import { piece } from './pieces.ts';
 import type { Operation, Range } from './script.ts';
 import type { Stage } from './stage.ts';
 

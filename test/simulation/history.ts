@@ -9,16 +9,15 @@ import type { CheckedExtent } from '../../snapshot/check-journal.ts';
 import { bytesOfStamps } from './content.ts';
 import { Disagreement } from './disagreement.ts';
 import { type Before, Model, type Restructuring } from './model.ts';
-
-export const SECTORS_PER_POOL_BLOCK = 8;
-
-/** Sectors that a command changes. */
-export interface Piece {
-  readonly firstSector: number;
-  readonly stamps: Uint32Array;
-  /** One flag per sector: a record has covered it. */
-  readonly covered: Uint8Array;
-}
+import {
+  equal,
+  overlaps,
+  type Piece,
+  type Portion,
+  portionOf,
+  putBack,
+  SECTORS_PER_POOL_BLOCK,
+} from './pieces.ts';
 
 /** A command that was given to the pool. Moments count issues and ends of commands over the whole run. */
 export interface Command {
@@ -47,10 +46,6 @@ interface Step {
   readonly apply: (model: Model) => void;
 }
 
-export function piece(firstSector: number, stamps: Uint32Array): Piece {
-  return { firstSector, stamps, covered: new Uint8Array(stamps.length) };
-}
-
 export class History {
   readonly #checksum: (bytes: Uint8Array) => number;
   /** The state at the last opening. */
@@ -73,6 +68,11 @@ export class History {
 
   constructor(checksum: (bytes: Uint8Array) => number) {
     this.#checksum = checksum;
+  }
+
+  /** Commands so far. */
+  get issued(): number {
+    return this.#commands;
   }
 
   get inFlight(): readonly Command[] {
@@ -128,6 +128,10 @@ export class History {
   /** Which VLUN a number in a record means. A number lost in a crash may come again with another name. */
   learnName(id: number, name: string): void {
     this.#names.set(id, name);
+  }
+
+  nameOf(id: number): string | undefined {
+    return this.#names.get(id);
   }
 
   /** A record of writes was appended. */
@@ -355,46 +359,4 @@ function torn(command: Command, newest: boolean): boolean {
   if (!newest || command.ended !== undefined) return false;
   const uncovered = command.pieces.some(({ covered }) => covered.includes(0));
   return uncovered && command.pieces.some(({ stamps }) => stamps.some((stamp) => stamp !== 0));
-}
-
-interface Portion {
-  readonly of: Piece;
-  /** First sector within the piece. */
-  readonly from: number;
-  readonly firstSector: number;
-  readonly stamps: Uint32Array;
-}
-
-function portionOf(of: Piece, extent: CheckedExtent): Portion[] {
-  const first = Math.max(of.firstSector, extent.block * SECTORS_PER_POOL_BLOCK);
-  const end = Math.min(
-    of.firstSector + of.stamps.length,
-    (extent.block + extent.blocks) * SECTORS_PER_POOL_BLOCK,
-  );
-  if (end <= first) return [];
-  const from = first - of.firstSector;
-  const stamps = of.stamps.subarray(from, from + end - first);
-  return [{ of, from, firstSector: first, stamps }];
-}
-
-function overlaps(
-  before: Before,
-  region: { readonly firstSector: number; readonly sectors: number },
-): boolean {
-  return (
-    before.firstSector < region.firstSector + region.sectors &&
-    region.firstSector < before.firstSector + before.stamps.length
-  );
-}
-
-/** Puts what a step replaced back into a copy of a region that begins at `firstSector`. */
-function putBack(region: Uint32Array, firstSector: number, before: Before): void {
-  for (let i = 0; i < before.stamps.length; i += 1) {
-    const at = before.firstSector + i - firstSector;
-    if (at >= 0 && at < region.length) region[at] = before.stamps[i] as number;
-  }
-}
-
-export function equal(a: Uint32Array, b: Uint32Array): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
 }

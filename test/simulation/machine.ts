@@ -5,6 +5,7 @@
  */
 import { xxh64 } from '@node-rs/xxhash';
 import type { CheckedRecord } from '../../snapshot/check-journal.ts';
+import type { Fault } from '../../snapshot/medium/fault-plan.ts';
 import { type FaultyMedium, openFaultyMedium } from '../../snapshot/medium/faulty.ts';
 import { FaultyStore } from '../../snapshot/medium/faulty-store.ts';
 import { Pool } from '../../snapshot/pool.ts';
@@ -22,6 +23,8 @@ export interface Listener {
   onRecord(record: CheckedRecord): void;
   onFact(fact: PoolFact): void;
   onFailure(error: unknown): void;
+  /** A call of the medium was made to fail. */
+  onFault(fault: Fault): void;
 }
 
 export function checksum(bytes: Uint8Array): number {
@@ -111,6 +114,7 @@ export class Machine {
       random: this.#mediumRandom,
       defer: (complete) => this.scheduler.complete(complete),
       atOnceChance,
+      onFault: (fault) => this.#listener.onFault(fault),
       ...(spaceBlocks !== undefined && { spaceBlocks }),
     });
     const onRecord = (record: CheckedRecord): void => alive(() => this.#listener.onRecord(record));

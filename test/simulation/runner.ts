@@ -8,36 +8,33 @@ import type { MaybePromise } from '../../lun/units.ts';
 import { checkPool } from '../../snapshot/check.ts';
 import type { CheckedChange } from '../../snapshot/check-catalogue.ts';
 import { type CheckedExtent, type CheckedRecord, describeRecord } from '../../snapshot/check-journal.ts';
+import type { Fault } from '../../snapshot/medium/fault-plan.ts';
 import type { Pool } from '../../snapshot/pool.ts';
 import type { PoolFact } from '../../snapshot/pool-types.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { compareCatalogue, everything } from './compare.ts';
 import * as data from './data-commands.ts';
 import { Disagreement } from './disagreement.ts';
+import { explains } from './explain.ts';
 import { History } from './history.ts';
 import { checksum, type End, type Listener, Machine } from './machine.ts';
 import type { Operation, Script, World } from './script.ts';
 import type { Stage, StructureCommand, Tracked } from './stage.ts';
 import { issueStructure, movesEnd } from './structure-commands.ts';
+import { count, type Tally } from './tally.ts';
 
 /** More events than this without an end are a command that never comes back. */
 const EVENTS_MAX = 200_000;
-/** A pool this full may refuse a write: freed places wait for flushes before they are free. */
-const FULL_SHARE = 1 / 4;
-/** So may one this small, where a single write takes half of it. */
-const SMALL_BLOCKS = 1000;
-
-/** What was run, over all scripts it is handed to. */
-export interface Tally {
-  operations: number;
-  powerCuts: number;
-  kills: number;
-  events: number;
-}
-
-export function newTally(): Tally {
-  return { operations: 0, powerCuts: 0, kills: 0, events: 0 };
-}
+/** Counted as they come; anything else only when it made sense and was given to the pool. */
+const CONTROLS: ReadonlySet<Operation['do']> = new Set([
+  'run',
+  'settle',
+  'reopen',
+  'kill',
+  'power-cut',
+  'crash-opening',
+  'fault',
+]);
 
 class Run implements Stage, Listener {
   readonly world: World;
@@ -122,6 +119,10 @@ class Run implements Stage, Listener {
     this.#failure ??= error;
   }
 
+  onFault({ on, how }: Fault): void {
+    count(this.#tally.faults, how === 'error' ? on : `${on} (${how})`);
+  }
+
   onRecord(record: CheckedRecord): void {
     const { sequence, body } = record;
     this.#say(`  record ${sequence}: ${describeRecord(record)}`);
@@ -159,22 +160,14 @@ class Run implements Stage, Listener {
   }
 
   #judgeFailure(what: string, error: unknown): void {
-    if (error instanceof StoreError && this.#explains(error)) {
+    const { world, history } = this;
+    const explained =
+      error instanceof StoreError && explains(error, { machine: this.#machine, world, history });
+    if (explained) {
       this.#say(`  ${what} failed: ${error.code}`);
       return;
     }
     throw error instanceof Disagreement ? error : new Disagreement(`${what} failed`, { cause: error });
-  }
-
-  #explains({ code }: StoreError): boolean {
-    const { pool, faults } = this.#machine;
-    if (code === 'IO') return faults > 0;
-    if (code === 'CLOSED') return pool?.state !== 'serving' || this.history.deletions > 0;
-    if (code !== 'NO_SPACE' || pool === undefined) return false;
-    const { usedBytes, capacityBytes } = pool.status();
-    const { capacityBlocks, spaceBlocks } = this.world;
-    if (capacityBlocks <= SMALL_BLOCKS || spaceBlocks !== undefined || faults > 0) return true;
-    return usedBytes > capacityBytes * FULL_SHARE;
   }
 
   async #perform(operation: Operation): Promise<void> {
@@ -183,6 +176,14 @@ class Run implements Stage, Listener {
     if (this.#machine.pool?.state === 'failed') {
       await this.#crash(this.random.chance(0.5) ? 'kill' : 'power-cut');
     }
+    const { issued } = this.history;
+    await this.#dispatch(operation);
+    if (CONTROLS.has(operation.do) || this.history.issued > issued) {
+      count(this.#tally.commands, operation.do);
+    }
+  }
+
+  async #dispatch(operation: Operation): Promise<void> {
     switch (operation.do) {
       case 'read':
         return data.read(this, operation);
@@ -339,6 +340,7 @@ class Run implements Stage, Listener {
       this.#machine.beginOpening(false);
       for (let i = 0; i < end.events && this.#machine.pool === undefined; i += 1) await this.#step();
       if (this.#machine.pool !== undefined) break;
+      this.#tally.brokenOpenings += 1;
       this.#die();
       required = Math.min(required, this.#end(end.how));
       sequence = await this.#check(required);
@@ -356,6 +358,7 @@ class Run implements Stage, Listener {
     const dropCaches = this.#machine.flushFaults > 0;
     const report = await checkPool(medium, { checksum, data: true, dropCaches });
     await medium.close();
+    this.#tally.checks += 1;
     if (!report.ok) throw new Disagreement(`check: ${report.errors.slice(0, 5).join('; ')}`);
     const { sequence } = report;
     if (sequence < required || sequence > this.history.appended) {

@@ -1,6 +1,7 @@
 /** Runs a script and says in words what went wrong. */
-import { newTally, play, type Tally } from './runner.ts';
+import { play } from './runner.ts';
 import type { Script } from './script.ts';
+import { newTally, type Tally } from './tally.ts';
 
 export type Say = (line: string) => void;
 
