@@ -4,7 +4,7 @@
  *   npm run simulate -- --seeds 500 [--from 1]      that many seeds, in order
  *   npm run simulate -- --seconds 60 [--from 1]     as many as fit
  *   npm run simulate -- --seed 77 [--verbose]       one, with everything that happens
- *   … --jobs 4                                      over so many processes; as many as there are cores unless told
+ *   … --jobs 4                                      over so many processes, not one per core
  *   … --without resize,fault                        with these kinds of operation left out
  *   … --first-failure                               ends at the first seed that fails, unshrunk
  *
