@@ -149,7 +149,7 @@ export class Attacker {
     const random = this.#random;
     const discovery = random.chance(0.1);
     const names: TextPair[] = [
-      ['InitiatorName', random.chance(0.95) ? INITIATOR : String.fromCharCode(random.below(0x3000))],
+      ['InitiatorName', random.chance(0.95) ? INITIATOR : String.fromCharCode(random.between(1, 0x3000))],
       discovery ? ['SessionType', 'Discovery'] : ['TargetName', this.#targetName],
     ];
     const plain = random.chance(0.75);
