@@ -59,6 +59,7 @@ export class Connection {
   #session: SessionFacts | undefined;
   #wakeAtMs: number | undefined;
   #cancelWake: (() => void) | undefined;
+  #cancelLinger: (() => void) | undefined;
 
   constructor(options: {
     readonly socket: Socket;
@@ -186,7 +187,7 @@ export class Connection {
     if (this.#ended) return;
     this.#outbox.flush();
     this.#socket.end();
-    this.#clock.after(LINGER_MS, () => this.#socket.destroy());
+    this.#cancelLinger = this.#clock.after(LINGER_MS, () => this.#socket.destroy());
   }
 
   #socketError(error: Error): void {
@@ -196,6 +197,7 @@ export class Connection {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#cancelLinger?.();
     this.feed({ type: 'closed' });
     this.#host.ended(this);
   }

@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** More words for `serve`, such as `--init disk0:256M`. */
   readonly args?: readonly string[];
   readonly host?: string;
+  /** Options of Node itself, such as a module to load before the program. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** What the line on standard output said. */
@@ -37,6 +39,7 @@ export class Server {
   readonly pool: string;
   readonly #host: string;
   readonly #args: readonly string[];
+  readonly #nodeArgs: readonly string[];
   readonly #temporary: boolean;
   #child: ChildProcess | undefined;
   #exit: Promise<Exit> | undefined;
@@ -48,6 +51,7 @@ export class Server {
     this.pool = options.pool;
     this.#host = options.host ?? '127.0.0.1';
     this.#args = options.args ?? [];
+    this.#nodeArgs = options.nodeArgs ?? [];
     this.#temporary = options.temporary;
   }
 
@@ -89,7 +93,7 @@ export class Server {
     assert(this.#child === undefined, 'the server runs already');
     const portal = `${this.#host}:${this.#serving?.port ?? 0}`;
     const words = ['serve', '--pool', this.pool, '--portal', portal, ...this.#args];
-    const child = startChild(process.execPath, [SNAPLUN, ...words]);
+    const child = startChild(process.execPath, [...this.#nodeArgs, SNAPLUN, ...words]);
     this.#child = child;
     this.#exit = ended(child);
     child.stderr?.on('data', (chunk: Uint8Array) => {

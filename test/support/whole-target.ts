@@ -87,16 +87,41 @@ class MemorySocket extends EventEmitter {
   }
 }
 
+/** Timers that say how many of them have neither come due nor been called off. */
+class CountedTimers {
+  pending = 0;
+
+  after(environment: PoolWorld['environment'], ms: number, run: () => void): () => void {
+    this.pending += 1;
+    let counts = true;
+    const settle = (): void => {
+      if (counts) this.pending -= 1;
+      counts = false;
+    };
+    const cancel = environment.after(ms, () => {
+      settle();
+      run();
+    });
+    return () => {
+      settle();
+      cancel();
+    };
+  }
+}
+
 export class WholeTarget {
-  readonly lines: LoggedLine[] = [];
+  readonly lines: LoggedLine[];
   readonly world: PoolWorld;
   readonly front: Front;
+  /** Those of connections. */
+  readonly timers: CountedTimers;
   #lastPort = 50_000;
 
-  private constructor(world: PoolWorld, front: Front, lines: LoggedLine[]) {
-    this.world = world;
-    this.front = front;
-    this.lines = lines;
+  private constructor(parts: Pick<WholeTarget, 'world' | 'front' | 'lines' | 'timers'>) {
+    this.world = parts.world;
+    this.front = parts.front;
+    this.lines = parts.lines;
+    this.timers = parts.timers;
   }
 
   static async open(options: WholeTargetOptions): Promise<WholeTarget> {
@@ -105,17 +130,18 @@ export class WholeTarget {
     const world = await newPool({ capacityBlocks, wrap: (medium) => unhurried(medium, random) });
     const { environment } = world;
     const lines: LoggedLine[] = [];
+    const timers = new CountedTimers();
     const clock: Clock = {
       nowMs: () => environment.nowMs(),
       wallMs: () => environment.nowMs(),
-      after: (ms, run) => environment.after(ms, run),
+      after: (ms, run) => timers.after(environment, ms, run),
       defer: queueMicrotask,
     };
     const front = await Front.open({
       ...{ pool: world.pool, advertise: [], defaultTarget, clock, limits, log: logInto(lines) },
       randomBytes: (count) => random.bytes(count),
     });
-    return new WholeTarget(world, front, lines);
+    return new WholeTarget({ world, front, lines, timers });
   }
 
   /** A VLUN, mapped at the next number of a target. */
