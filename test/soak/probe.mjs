@@ -1,5 +1,6 @@
-// Preloaded into the server of the soak: at SIGUSR2 it collects what nobody holds any more and says, in one line on
-// standard error, what is left. The server runs with --expose-gc for that and is otherwise as it is.
+// Preloaded into the server of the soak: at SIGUSR2 it collects what nobody holds any more and says, in
+// one line on standard error, what is left. The server runs with --expose-gc for that and is otherwise as
+// it is.
 process.on('SIGUSR2', () => {
   globalThis.gc();
   // Buffers are let go by callbacks that the first collection only plans.
