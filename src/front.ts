@@ -74,7 +74,7 @@ export class Front {
     const targets: Targets = await Targets.open(
       {
         pool,
-        makeScsiTarget: (name, units) => makeScsiTarget({ name, units, hub, servers, log }),
+        makeScsiTarget: (name, units) => makeScsiTarget({ name, units, hub, servers, clock, log }),
         seen: (name) => hub.sessionsOf(name).length > 0,
       },
       options.defaultTarget,
@@ -119,9 +119,10 @@ function makeScsiTarget(shared: {
   readonly units: TargetUnits;
   readonly hub: Hub;
   readonly servers: DeviceServers;
+  readonly clock: Clock;
   readonly log: Log;
 }): ScsiTarget {
-  const { name, units, hub, servers, log } = shared;
+  const { name, units, hub, servers, clock, log } = shared;
   const scsi = new ScsiTarget({
     units,
     servers,
@@ -129,6 +130,7 @@ function makeScsiTarget(shared: {
     portGroupTag: PORTAL_GROUP_TAG,
     product: PRODUCT,
     allocate: (bytes) => hub.buffers.allocate(bytes),
+    nowMs: () => clock.wallMs(),
     abortTasks: (request) => hub.abortTasks(name, request),
     onFault: (error) => {
       const stack = error instanceof Error ? error.stack : String(error);

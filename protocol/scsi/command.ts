@@ -15,9 +15,11 @@ import {
 } from 'node-iscsi-pdu/fields';
 import type { LogicalUnit } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
+import type { RunsIn } from './alua/access-state.ts';
 import type { DeviceServer } from './device-server.ts';
 import type { NexusState } from './nexus-state.ts';
 import type { Outcome } from './outcome.ts';
+import type { Transfers } from './statistics.ts';
 import type { ScsiTask } from './task.ts';
 
 export interface Product {
@@ -38,6 +40,8 @@ export interface TargetFacts {
   readonly product: Product;
   readonly commands: CommandTable;
   lunNumbers(): readonly number[];
+  /** Wall clock, milliseconds since 1970. */
+  nowMs(): number;
   /** A buffer for data-in. Its bytes may be anything: the command fills all of it. */
   allocate(bytes: number): Uint8Array;
 }
@@ -86,6 +90,10 @@ interface Columns<L extends Layout> {
   readonly writes: boolean;
   readonly reserved: ReservedAccess | ((cdb: Uint8Array) => ReservedAccess);
   readonly reserved6: LegacyReservedAccess | ((cdb: Uint8Array) => LegacyReservedAccess);
+  /** The least accessible state of the target port group in which it runs; the active ones unless stated. */
+  readonly runsIn?: RunsIn;
+  /** What it counts as in the log pages; nothing unless stated. */
+  readonly transfers?: Transfers;
   /** Runs although a unit attention waits, and leaves it waiting (SAM-5 §5.14). */
   readonly ignoresAttention?: boolean;
   /** Whether the unit has this command at all; every unit unless stated. */

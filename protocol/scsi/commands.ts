@@ -1,5 +1,5 @@
 /** Every command there is. */
-import { REPORT_TARGET_PORT_GROUPS } from './alua/report-target-port-groups.ts';
+import { REPORT_TARGET_PORT_GROUPS, SET_TARGET_PORT_GROUPS } from './alua/target-port-groups.ts';
 import { CommandTable } from './command.ts';
 import { RELEASE_6, RELEASE_10, RESERVE_6, RESERVE_10 } from './pr/legacy-reserve.ts';
 import {
@@ -27,7 +27,14 @@ import {
 import { WRITE_6, WRITE_10, WRITE_12, WRITE_16 } from './sbc/write.ts';
 import { WRITE_ATOMIC_16 } from './sbc/write-atomic.ts';
 import { WRITE_SAME_10, WRITE_SAME_16 } from './sbc/write-same.ts';
+import { READ_BUFFER, WRITE_BUFFER } from './spc/buffer.ts';
+import { RECEIVE_DIAGNOSTIC_RESULTS, SEND_DIAGNOSTIC } from './spc/diagnostic.ts';
+import {
+  REPORT_IDENTIFYING_INFORMATION,
+  SET_IDENTIFYING_INFORMATION,
+} from './spc/identifying-information.ts';
 import { INQUIRY } from './spc/inquiry.ts';
+import { LOG_SELECT, LOG_SENSE } from './spc/log.ts';
 import { MODE_SELECT_6, MODE_SELECT_10 } from './spc/mode-select.ts';
 import { MODE_SENSE_6, MODE_SENSE_10 } from './spc/mode-sense.ts';
 import { REPORT_LUNS } from './spc/report-luns.ts';
@@ -37,6 +44,7 @@ import {
 } from './spc/report-opcodes.ts';
 import { REQUEST_SENSE } from './spc/request-sense.ts';
 import { TEST_UNIT_READY } from './spc/test-unit-ready.ts';
+import { REPORT_TIMESTAMP, SET_TIMESTAMP } from './spc/timestamp.ts';
 
 export const COMMANDS = new CommandTable([
   TEST_UNIT_READY,
@@ -50,6 +58,17 @@ export const COMMANDS = new CommandTable([
   REPORT_SUPPORTED_OPERATION_CODES,
   REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS,
   REPORT_TARGET_PORT_GROUPS,
+  SET_TARGET_PORT_GROUPS,
+  REPORT_IDENTIFYING_INFORMATION,
+  SET_IDENTIFYING_INFORMATION,
+  REPORT_TIMESTAMP,
+  SET_TIMESTAMP,
+  LOG_SENSE,
+  LOG_SELECT,
+  SEND_DIAGNOSTIC,
+  RECEIVE_DIAGNOSTIC_RESULTS,
+  READ_BUFFER,
+  WRITE_BUFFER,
   RESERVE_6,
   RELEASE_6,
   RESERVE_10,

@@ -9,11 +9,14 @@
 import { CheckedDevice } from '../../lun/checked-device.ts';
 import type { LogicalUnit, UnitFact } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
+import { PortGroupAccess } from './alua/access-state.ts';
 import { ModeParameters } from './mode-parameters.ts';
 import type { NexusState } from './nexus-state.ts';
 import { type PersistentState, registrationOf } from './pr/state.ts';
 import { loadReservations } from './pr/store.ts';
+import { SelfTests } from './self-test.ts';
 import { Sense, type SenseCode } from './sense.ts';
+import { Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
 
 /** Who sees a unit: a target that maps it. */
@@ -31,6 +34,13 @@ export class DeviceServer {
   readonly device: CheckedDevice;
   readonly modes: ModeParameters;
   readonly taskSet = new TaskSet();
+  readonly access = new PortGroupAccess();
+  readonly statistics = new Statistics();
+  readonly selfTests = new SelfTests();
+  /** Wall clock when this began, milliseconds. */
+  readonly beganMs: number;
+  /** SET TIMESTAMP less the wall clock; undefined while nobody has set it. */
+  timestampOffsetMs: number | undefined;
   /** False between an eject and a load; only a removable unit is ever without its medium. */
   mediumPresent = true;
   /** Nexuses that prevent the removal of the medium. */
@@ -42,8 +52,9 @@ export class DeviceServer {
   readonly #sources = new Map<NexusSource, AttentionListener>();
   readonly #stopFacts: () => void;
 
-  constructor(unit: LogicalUnit) {
+  constructor(unit: LogicalUnit, beganMs: number) {
     this.unit = unit;
+    this.beganMs = beganMs;
     this.device = new CheckedDevice(unit.device);
     this.modes = new ModeParameters(unit);
     this.#persistent = loadReservations(unit.state);
@@ -173,10 +184,10 @@ export function portsOf(nexus: NexusState): { initiatorPort: string; targetPort:
 export class DeviceServers {
   readonly #servers = new Map<LogicalUnit, DeviceServer>();
 
-  attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener): DeviceServer {
+  attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener, nowMs: number): DeviceServer {
     let server = this.#servers.get(unit);
     if (server === undefined) {
-      server = new DeviceServer(unit);
+      server = new DeviceServer(unit, nowMs);
       this.#servers.set(unit, server);
     }
     server.attach(source, listener);

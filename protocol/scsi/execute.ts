@@ -1,8 +1,8 @@
 /**
  * The one pipeline of every command, with one order of checks (precedence: SAM-5 §5.3.4, SPC-4 §5.13.1):
  *
- *   the LUN stands for a unit → the command exists → unit attention → reservation → bits of the CDB
- *   → medium present → write protection → the command itself
+ *   the LUN stands for a unit → the command exists → unit attention → asymmetric access → reservation
+ *   → bits of the CDB → medium present → write protection → the command itself
  *
  * and the one place where an outcome becomes a status byte and sense data.
  */
@@ -19,7 +19,7 @@ import {
   storeFailure,
 } from './outcome.ts';
 import { conflicts } from './pr/conflict.ts';
-import { encodeSense, Sense } from './sense.ts';
+import { encodeSense, Sense, type SenseCode } from './sense.ts';
 import type { TaskResult } from './task.ts';
 
 const UNKNOWN_OPCODE = checkCondition(Sense.INVALID_COMMAND_OPERATION_CODE);
@@ -27,6 +27,12 @@ const UNKNOWN_UNIT = checkCondition(Sense.LOGICAL_UNIT_NOT_SUPPORTED);
 const NO_MEDIUM = checkCondition(Sense.MEDIUM_NOT_PRESENT);
 const READ_ONLY = checkCondition(Sense.WRITE_PROTECTED);
 const SOFTWARE_READ_ONLY = checkCondition(Sense.LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED);
+const PREVIOUS_STATUS: Readonly<Record<Failure['failure'], SenseCode | undefined>> = {
+  'check-condition': undefined,
+  busy: Sense.PREVIOUS_BUSY_STATUS,
+  'task-set-full': Sense.PREVIOUS_TASK_SET_FULL_STATUS,
+  'reservation-conflict': Sense.PREVIOUS_RESERVATION_CONFLICT_STATUS,
+};
 const ACA_WITHOUT_ACA = checkCondition(Sense.INVALID_MESSAGE_ERROR);
 
 /**
@@ -44,7 +50,9 @@ export function execute(request: Request): MaybePromise<TaskResult> {
   } catch (error) {
     outcome = storeFailure(error, row.writes ? 'write' : 'read');
   }
-  return outcome instanceof Promise ? settle(request, row, outcome) : toResult(request, outcome);
+  if (outcome instanceof Promise) return settle(request, row, outcome);
+  if (row.transfers !== undefined) request.server.statistics.count(row.transfers, outcome);
+  return toResult(request, outcome);
 }
 
 /**
@@ -70,9 +78,11 @@ function refuse({ server, nexus, task }: Request, row: CommandRow): Failure | un
   if (row.available !== undefined && !row.available(server.unit)) return UNKNOWN_OPCODE;
   if (task.attribute === 'aca') return ACA_WITHOUT_ACA;
   if (nexus.attentions.pending !== 0 && row.ignoresAttention !== true) {
-    const code = nexus.attentions.take(server);
+    const code = server.modes.attentionsStay ? nexus.attentions.peek(server) : nexus.attentions.take(server);
     if (code !== undefined) return checkCondition(code);
   }
+  const standby = server.access.restricted ? server.access.refusal(row.runsIn) : undefined;
+  if (standby !== undefined) return standby;
   if (server.reserved && conflicts(server, nexus, row, cdb)) return RESERVATION_CONFLICT;
   const bit = row.misused(cdb);
   if (bit !== undefined) return invalidCdbField(bit.byte, bit.bit);
@@ -88,11 +98,20 @@ async function settle(request: Request, row: CommandRow, running: Promise<Outcom
   } catch (error) {
     outcome = storeFailure(error, row.writes ? 'write' : 'read');
   }
+  if (row.transfers !== undefined) request.server.statistics.count(row.transfers, outcome);
   return toResult(request, outcome);
 }
 
-function toResult({ server }: Request, outcome: Outcome): TaskResult {
-  return isFailure(outcome) ? failed(outcome, server.modes.descriptorSense) : outcome;
+function toResult({ server, nexus }: Request, outcome: Outcome): TaskResult {
+  if (!isFailure(outcome)) return outcome;
+  if (server.modes.statusesAttend) attend(server, nexus, outcome);
+  return failed(outcome, server.modes.descriptorSense);
+}
+
+/** UA_INTLCK_CTRL 11b: a status that a queue of commands would hide is told once more (SPC-4 Table 455). */
+export function attend(server: Request['server'], nexus: Request['nexus'], { failure }: Failure): void {
+  const code = PREVIOUS_STATUS[failure];
+  if (code !== undefined) nexus.attentions.raise(server, code);
 }
 
 /** Words a failure as status and sense. */

@@ -24,5 +24,11 @@ export const REGISTRATIONS_MAX = 256;
 export const UNIT_ATTENTIONS_MAX = 8;
 /** Tasks of one logical unit that wait behind others in its task set; past that TASK SET FULL. */
 export const BLOCKED_TASKS_MAX = 1024;
+/** Read by a self-test at each end of the unit. */
+export const SELF_TEST_BYTES = 1024 * 1024;
+/** Self-test results that are kept: what log page 10h has room for. */
+export const SELF_TEST_RESULTS_MAX = 20;
+/** Echo buffer of a nexus at a unit. */
+export const ECHO_BUFFER_BYTES = 4096;
 /** Longest initiator port name kept with a registration: 223 bytes of iSCSI name, ",i,0x" and 12 digits. */
 export const PORT_NAME_BYTES_MAX = 241;

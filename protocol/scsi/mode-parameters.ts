@@ -2,10 +2,12 @@
  * Mode pages of one logical unit (SPC-4 §7.5, SBC-3 §6.5). One copy for all nexuses. A page is its
  * default bytes and a mask of the bits that MODE SELECT may change; the saved values of the
  * changeable bits live in the unit's own state, so that they survive restarts.
+ *
+ * A page is known by its code and its subpage code together: `subpage << 8 | page`.
  */
 import type { LogicalUnit } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
-import { concatenated } from './parameter-data.ts';
+import { concatenated, viewOf } from './parameter-data.ts';
 
 const STATE_KEY = 'scsi.mode-pages';
 
@@ -14,6 +16,7 @@ export const ModePage = {
   DISCONNECT_RECONNECT: 0x02,
   CACHING: 0x08,
   CONTROL: 0x0a,
+  CONTROL_EXTENSION: 0x010a,
   INFORMATIONAL_EXCEPTIONS_CONTROL: 0x1c,
 } as const;
 
@@ -24,6 +27,14 @@ const WRITE_CACHE_ENABLE = 0x04;
 const DESCRIPTOR_FORMAT_SENSE = 0x04;
 const SOFTWARE_WRITE_PROTECT = 0x08;
 const PARAMETERS_SAVEABLE = 0x80;
+/** UA_INTLCK_CTRL in byte 4 of the control page; 01b is reserved (SPC-4 Table 455). */
+const INTERLOCK_MASK = 0x30;
+const INTERLOCK_KEEPS = 0x20;
+const INTERLOCK_RESERVED = 0x10;
+/** SPF: the header is that of a subpage, four bytes long. */
+export const SUBPAGE_FORMAT = 0x40;
+/** SCSIP and IALUAE: SET TIMESTAMP counts most, and target port groups may change by themselves. */
+const CONTROL_EXTENSION_BITS = 0x03;
 
 interface PageForm {
   readonly defaults: Uint8Array;
@@ -43,13 +54,13 @@ function page(
   for (const [at, value] of Object.entries(mask)) changeable[Number(at)] = value;
   const saveable = changeable.some((byte) => byte !== 0) ? PARAMETERS_SAVEABLE : 0;
   for (const form of [defaults, changeable]) {
-    form[0] = code | saveable;
-    form[1] = bytes - 2;
+    if (code > 0xff) form.set([saveable | SUBPAGE_FORMAT | (code & 0x3f), code >> 8, 0, bytes - 4]);
+    else form.set([saveable | code, bytes - 2]);
   }
   return { defaults, changeable };
 }
 
-/** The pages of a unit, by page code ascending. */
+/** The pages of a unit, by page code and then subpage code ascending. */
 function pagesOf(unit: LogicalUnit): readonly PageForm[] {
   // The operator's word on the write cache is final: without it the bit is zero and stays zero.
   const cache = unit.writeCache ? WRITE_CACHE_ENABLE : 0;
@@ -62,20 +73,36 @@ function pagesOf(unit: LogicalUnit): readonly PageForm[] {
       ModePage.CONTROL,
       12,
       { 3: 0x10, 8: 0xff, 9: 0xff },
-      { 2: DESCRIPTOR_FORMAT_SENSE, 4: SOFTWARE_WRITE_PROTECT },
+      { 2: DESCRIPTOR_FORMAT_SENSE, 4: SOFTWARE_WRITE_PROTECT | INTERLOCK_MASK },
     ),
+    page(ModePage.CONTROL_EXTENSION, 32, { 4: CONTROL_EXTENSION_BITS }, {}),
     page(ModePage.INFORMATIONAL_EXCEPTIONS_CONTROL, 12, {}, {}),
   ];
 }
 
+function isSubpage(bytes: Uint8Array): boolean {
+  return ((bytes[0] as number) & SUBPAGE_FORMAT) !== 0;
+}
+
 function codeOf(bytes: Uint8Array): number {
-  return (bytes[0] as number) & 0x3f;
+  return ((bytes[0] as number) & 0x3f) | (isSubpage(bytes) ? (bytes[1] as number) << 8 : 0);
+}
+
+/** Length of the whole page that begins here; undefined when not even its header is here. */
+export function pageBytes(bytes: Uint8Array): number | undefined {
+  if (bytes.byteLength < 2) return undefined;
+  if (!isSubpage(bytes)) return 2 + (bytes[1] as number);
+  return bytes.byteLength < 4 ? undefined : 4 + viewOf(bytes).getUint16(2);
+}
+
+function headerBytes(bytes: Uint8Array): number {
+  return isSubpage(bytes) ? 4 : 2;
 }
 
 /** `base` with the changeable bits of `from`. */
 function merged(form: PageForm, from: Uint8Array): Uint8Array {
   return form.defaults.map((byte, at) => {
-    const mask = at < 2 ? 0 : (form.changeable[at] as number);
+    const mask = at < headerBytes(form.defaults) ? 0 : (form.changeable[at] as number);
     return (byte & ~mask) | ((from[at] ?? 0) & mask);
   });
 }
@@ -89,6 +116,10 @@ export class ModeParameters {
   descriptorSense = false;
   /** The initiators' own write protection (SWP). */
   softwareWriteProtect = false;
+  /** A unit attention stays until REQUEST SENSE asks for it (UA_INTLCK_CTRL 10b and 11b). */
+  attentionsStay = false;
+  /** BUSY, TASK SET FULL and RESERVATION CONFLICT leave a unit attention (UA_INTLCK_CTRL 11b). */
+  statusesAttend = false;
   /** Writes need not be durable before they complete (WCE). */
   writeCacheEnabled = true;
 
@@ -105,7 +136,7 @@ export class ModeParameters {
     this.#derive();
   }
 
-  /** Codes of the pages there are, ascending. */
+  /** Codes of the pages and subpages there are, ascending by page. */
   codes(): readonly number[] {
     return [...this.#forms.keys()];
   }
@@ -132,8 +163,10 @@ export class ModeParameters {
     const code = codeOf(wanted);
     const form = this.#forms.get(code);
     const current = this.#current.get(code);
-    if (form === undefined || current === undefined || wanted[1] !== current[1]) return 0;
-    for (let at = 2; at < wanted.length; at += 1) {
+    if (form === undefined || current === undefined || wanted.length !== current.length) return 0;
+    if (code === ModePage.CONTROL && ((wanted[4] as number) & INTERLOCK_MASK) === INTERLOCK_RESERVED)
+      return 4;
+    for (let at = headerBytes(wanted); at < wanted.length; at += 1) {
       const fixed = ~(form.changeable[at] as number);
       if (((wanted[at] as number) & fixed) !== ((current[at] as number) & fixed)) return at;
     }
@@ -148,10 +181,8 @@ export class ModeParameters {
     }
     this.#derive();
     if (!save) return;
-    for (const wanted of pages) {
-      const current = this.#current.get(codeOf(wanted));
-      if (current !== undefined) this.#saved.set(codeOf(wanted), current);
-    }
+    // SP saves every page, whichever the list has (SPC-4 §6.9).
+    this.#saved = new Map(this.#current);
     return this.#unit.state.put(STATE_KEY, concatenated(...this.#saved.values()));
   }
 
@@ -160,6 +191,9 @@ export class ModeParameters {
     const caching = this.#current.get(ModePage.CACHING);
     this.descriptorSense = ((control?.[2] ?? 0) & DESCRIPTOR_FORMAT_SENSE) !== 0;
     this.softwareWriteProtect = ((control?.[4] ?? 0) & SOFTWARE_WRITE_PROTECT) !== 0;
+    const interlock = (control?.[4] ?? 0) & INTERLOCK_MASK;
+    this.attentionsStay = (interlock & INTERLOCK_KEEPS) !== 0;
+    this.statusesAttend = interlock === INTERLOCK_MASK;
     this.writeCacheEnabled = ((caching?.[2] ?? 0) & WRITE_CACHE_ENABLE) !== 0;
   }
 
@@ -167,8 +201,11 @@ export class ModeParameters {
   #load(): Map<number, Uint8Array> {
     const pages = new Map([...this.#forms].map(([code, form]) => [code, form.defaults]));
     const stored = this.#unit.state.get(STATE_KEY) ?? new Uint8Array(0);
-    for (let at = 0; at + 2 <= stored.length; at += 2 + (stored[at + 1] as number)) {
-      const bytes = stored.subarray(at, at + 2 + (stored[at + 1] as number));
+    for (let at = 0; at < stored.length; ) {
+      const whole = pageBytes(stored.subarray(at));
+      if (whole === undefined) break;
+      const bytes = stored.subarray(at, at + whole);
+      at += whole;
       const form = this.#forms.get(codeOf(bytes));
       if (form !== undefined && bytes.length === form.defaults.length) {
         pages.set(codeOf(bytes), merged(form, bytes));

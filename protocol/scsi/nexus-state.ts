@@ -13,6 +13,8 @@ export class NexusState {
   /** Name of the target port that the nexus goes to. */
   readonly targetPort: string;
   readonly attentions = new UnitAttentions();
+  /** What WRITE BUFFER left at a unit, by whatever object stands for the unit. */
+  readonly echoes = new WeakMap<object, Uint8Array>();
 
   constructor(initiator: InitiatorPort, targetPort: string) {
     this.initiator = initiator;

@@ -8,7 +8,7 @@ import type { MaybePromise } from '../../lun/units.ts';
 import type { Product, TargetFacts } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { type DeviceServer, DeviceServers, type NexusSource } from './device-server.ts';
-import { execute, executeAbsent, failed } from './execute.ts';
+import { attend, execute, executeAbsent, failed } from './execute.ts';
 import { lunField, lunNumber } from './lun-field.ts';
 import { type InitiatorPort, NexusState } from './nexus-state.ts';
 import { checkCondition, TASK_SET_FULL } from './outcome.ts';
@@ -31,6 +31,8 @@ export interface ScsiTargetOptions {
   readonly product: Product;
   /** Device servers shared with the other targets of the process, for units that several of them map. */
   readonly servers?: DeviceServers;
+  /** Wall clock, milliseconds since 1970; without it time stands still at 1970. */
+  readonly nowMs?: () => number;
   /** Gives a buffer for data-in; it may hold anything. Zeroed memory unless stated. */
   readonly allocate?: (bytes: number) => Uint8Array;
   /** Ends tasks of other nexuses (PREEMPT AND ABORT); completes when they have ended. */
@@ -69,6 +71,7 @@ export class ScsiTarget implements NexusSource {
       product,
       commands: COMMANDS,
       lunNumbers: () => units.numbers(),
+      nowMs: options.nowMs ?? (() => 0),
       allocate: options.allocate ?? ((bytes) => new Uint8Array(bytes)),
     };
     this.#mapUnits();
@@ -167,7 +170,7 @@ export class ScsiTarget implements NexusSource {
       if (unit === undefined || this.#byLun.has(lun)) continue;
       this.#byLun.set(
         lun,
-        this.#servers.attach(unit, this, (code) => this.#tell(code, lun)),
+        this.#servers.attach(unit, this, (code) => this.#tell(code, lun), this.facts.nowMs()),
       );
     }
   }
@@ -201,8 +204,9 @@ export class Nexus {
       return;
     }
     const start = (): void => this.#run(server, task, done);
-    if (!server.taskSet.enter({ owner: this.state, tag, attribute, start }))
-      done(failed(TASK_SET_FULL, false));
+    if (server.taskSet.enter({ owner: this.state, tag, attribute, start })) return;
+    if (server.modes.statusesAttend) attend(server, this.state, TASK_SET_FULL);
+    done(failed(TASK_SET_FULL, false));
   }
 
   /** Ends a task that waits in the task set: true, and its `done` is never called. */

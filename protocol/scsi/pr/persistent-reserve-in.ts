@@ -83,6 +83,7 @@ function inCommand(
     writes: false,
     reserved: 'allowed',
     reserved6: 'conflict',
+    runsIn: 'standby',
     run: ({ server }, { allocationLength }): Outcome => truncated(write(server.persistent), allocationLength),
   });
 }

@@ -185,6 +185,7 @@ function outCommand(name: string, serviceAction: number, form: Form, verb: Verb)
     // The verbs decide: who is not registered conflicts there.
     reserved: 'allowed',
     reserved6: 'conflict',
+    runsIn: 'standby',
     run(request, { scope, type, parameterListLength }) {
       const { server, nexus, task, target } = request;
       if (server.legacyHolder !== undefined) return RESERVATION_CONFLICT;

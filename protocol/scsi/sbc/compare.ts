@@ -33,6 +33,7 @@ export const COMPARE_AND_WRITE = command({
   writes: true,
   reserved: 'write',
   reserved6: 'conflict',
+  transfers: 'write',
   run({ server, task }, { lba, blocks, forceUnitAccess }): MaybePromise<Outcome> {
     const { geometry } = server.device;
     const first = Number(lba);
@@ -85,6 +86,7 @@ export const ORWRITE_16 = command({
   writes: true,
   reserved: 'write',
   reserved6: 'conflict',
+  transfers: 'write',
   runByHand(request): MaybePromise<Outcome> {
     const { server, task } = request;
     const { geometry } = server.device;

@@ -44,6 +44,7 @@ export const START_STOP_UNIT = command({
     const { server } = request;
     if (loadEject && !server.unit.removable) return invalidCdbField(4, 1);
     if (loadEject && server.preventers.size > 0) return checkCondition(Sense.MEDIUM_REMOVAL_PREVENTED);
+    if (!start) server.statistics.stops += 1;
     const after = (): Outcome => (loadEject ? move(request, start) : DONE);
     if (start || noFlush || !server.mediumPresent) return after();
     const flushing = server.device.flush();

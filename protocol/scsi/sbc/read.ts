@@ -54,6 +54,7 @@ function readCommand({ fields, ...form }: ReadForm): CommandRow {
     writes: false,
     reserved: 'read',
     reserved6: 'conflict',
+    transfers: 'read',
     runByHand: (request) => read(request, fields, LENGTH_BYTE[form.cdbBytes]),
   });
 }

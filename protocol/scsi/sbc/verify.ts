@@ -113,6 +113,7 @@ function verifyCommand({ fields, ...form }: VerifyForm): CommandRow {
     writes: false,
     reserved: 'read',
     reserved6: 'conflict',
+    transfers: 'verify',
     runByHand: (request) => verify(request, fields, LENGTH_BYTE[form.cdbBytes]),
   });
 }
@@ -125,6 +126,7 @@ function writeAndVerifyCommand({ fields, ...form }: VerifyForm): CommandRow {
     writes: true,
     reserved: 'write',
     reserved6: 'conflict',
+    transfers: 'write',
     runByHand: (request) => writeAndVerify(request, fields, LENGTH_BYTE[form.cdbBytes]),
   });
 }

@@ -30,6 +30,7 @@ export const WRITE_ATOMIC_16 = command({
   writes: true,
   reserved: 'write',
   reserved6: 'conflict',
+  transfers: 'write',
   run({ server, task }, { lba, transferLength, forceUnitAccess }): MaybePromise<Outcome> {
     const { geometry } = server.device;
     const first = Number(lba);

@@ -75,6 +75,7 @@ function writeSameCommand(form: WriteSameForm): CommandRow {
     writes: true,
     reserved: 'write',
     reserved6: 'conflict',
+    transfers: 'write',
   });
 }
 

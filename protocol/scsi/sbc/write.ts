@@ -62,6 +62,7 @@ function writeCommand({ fields, ...form }: WriteForm): CommandRow {
     writes: true,
     reserved: 'write',
     reserved6: 'conflict',
+    transfers: 'write',
     runByHand: (request) => write(request, fields, LENGTH_BYTE[form.cdbBytes]),
   });
 }

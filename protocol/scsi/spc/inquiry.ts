@@ -14,8 +14,8 @@ const REMOVABLE_MEDIUM = 0x80;
 const VERSION = 0x06;
 /** HISUP, as LUNs above 255 use another addressing method, and RESPONSE DATA FORMAT 2. */
 const HIERARCHICAL_FORMAT_2 = 0x12;
-/** TPGS 01b: target port groups are reported, and never changed by initiators. */
-const IMPLICIT_ALUA = 0x10;
+/** TPGS 11b: target port groups are reported, and may be set by initiators. */
+const IMPLICIT_AND_EXPLICIT_ALUA = 0x30;
 const COMMAND_QUEUING = 0x02;
 
 /** VERSION DESCRIPTORs (SPC-4 Table 148): SAM-5, SPC-4, SBC-3, iSCSI, no version claimed. */
@@ -29,7 +29,7 @@ export function standardInquiry({ product }: TargetFacts, server: DeviceServer |
   data[2] = VERSION;
   data[3] = HIERARCHICAL_FORMAT_2;
   data[4] = STANDARD_INQUIRY_BYTES - 5;
-  data[5] = IMPLICIT_ALUA;
+  data[5] = IMPLICIT_AND_EXPLICIT_ALUA;
   data[7] = COMMAND_QUEUING;
   data.set(asciiField(product.vendor, 8), 8);
   data.set(asciiField(product.product, 16), 16);
@@ -50,6 +50,7 @@ export const INQUIRY = command({
   writes: false,
   reserved: 'allowed',
   reserved6: 'allowed',
+  runsIn: 'unavailable',
   ignoresAttention: true,
   run({ target, server }, { enableVitalProductData, pageCode, allocationLength }) {
     if (!enableVitalProductData) {

@@ -6,6 +6,7 @@ import { bit, u8, u16 } from 'node-iscsi-pdu/fields';
 import type { MaybePromise } from '../../../lun/units.ts';
 import { command, type Request } from '../command.ts';
 import type { DeviceServer } from '../device-server.ts';
+import { pageBytes } from '../mode-parameters.ts';
 import {
   DONE,
   type Failure,
@@ -56,10 +57,10 @@ function judge(server: DeviceServer, list: Uint8Array, form: ListForm): readonly
   if (first < list.byteLength && !form.pageFormat) return invalidCdbField(1, 4);
   const pages: Uint8Array[] = [];
   for (let at = first; at < list.byteLength; ) {
-    if (at + 2 > list.byteLength) return PARAMETER_LIST_LENGTH_ERROR;
-    const page = list.subarray(at, at + 2 + (list[at + 1] as number));
-    if (at + 2 + (list[at + 1] as number) > list.byteLength) return PARAMETER_LIST_LENGTH_ERROR;
-    const refused = ((list[at] as number) & 0x40) !== 0 ? 0 : server.modes.firstRefused(page);
+    const whole = pageBytes(list.subarray(at));
+    if (whole === undefined || at + whole > list.byteLength) return PARAMETER_LIST_LENGTH_ERROR;
+    const page = list.subarray(at, at + whole);
+    const refused = server.modes.firstRefused(page);
     if (refused !== undefined) return invalidParameter(at + refused);
     pages.push(page);
     at += page.byteLength;
@@ -98,6 +99,7 @@ export const MODE_SELECT_6 = command({
   writes: false,
   reserved: 'write',
   reserved6: 'conflict',
+  runsIn: 'standby',
   run: (request, fields) => modeSelect(request, { headerBytes: 4, ...fields }),
 });
 
@@ -111,5 +113,6 @@ export const MODE_SELECT_10 = command({
   writes: false,
   reserved: 'write',
   reserved6: 'conflict',
+  runsIn: 'standby',
   run: (request, fields) => modeSelect(request, { headerBytes: 8, ...fields }),
 });

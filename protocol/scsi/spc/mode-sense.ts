@@ -7,7 +7,6 @@ import { type Failure, invalidCdbField, truncated } from '../outcome.ts';
 import { concatenated, u16Bytes, u32Bytes, u64Bytes } from '../parameter-data.ts';
 
 const ALL_PAGES = 0x3f;
-const NO_SUBPAGE = 0x00;
 const ALL_SUBPAGES = 0xff;
 
 const WRITE_PROTECTED = 0x80;
@@ -23,16 +22,26 @@ interface PageRequest {
   readonly subpageCode: number;
 }
 
-/** The pages asked for. Every page has its subpage 00h only. */
-function pages(
-  modes: ModeParameters,
-  { pageControl, pageCode, subpageCode }: PageRequest,
-): Uint8Array | Failure {
-  if (subpageCode !== NO_SUBPAGE && subpageCode !== ALL_SUBPAGES) return invalidCdbField(3);
-  const codes = pageCode === ALL_PAGES ? modes.codes() : [pageCode];
-  const found = codes.map((code) => modes.page(code, pageControl));
-  if (found.some((page) => page === undefined)) return invalidCdbField(2, 5);
-  return concatenated(...found.filter((page) => page !== undefined));
+/**
+ * The codes that are asked for (SPC-4 Table 157): one page or all, of each one subpage or all, by the codes of
+ * `ModeParameters`. All pages with subpage 00h are those that are no subpages.
+ */
+function codesOf(modes: ModeParameters, { pageCode, subpageCode }: PageRequest): readonly number[] {
+  if (pageCode !== ALL_PAGES && subpageCode !== ALL_SUBPAGES) return [(subpageCode << 8) | pageCode];
+  return modes.codes().filter((code) => {
+    const isPage = pageCode === ALL_PAGES || (code & 0xff) === pageCode;
+    return isPage && (subpageCode === ALL_SUBPAGES || code >> 8 === subpageCode);
+  });
+}
+
+/** The pages asked for; where the page is there, it is the subpage that is not. */
+function pages(modes: ModeParameters, asked: PageRequest): Uint8Array | Failure {
+  const { pageControl, pageCode } = asked;
+  const found = codesOf(modes, asked).map((code) => modes.page(code, pageControl));
+  const present = found.filter((page) => page !== undefined);
+  if (present.length > 0 && present.length === found.length) return concatenated(...present);
+  const isPage = pageCode === ALL_PAGES || modes.page(pageCode, pageControl) !== undefined;
+  return isPage ? invalidCdbField(3) : invalidCdbField(2, 5);
 }
 
 function deviceSpecific({ writeProtected }: DeviceServer): number {
@@ -58,6 +67,7 @@ export const MODE_SENSE_6 = command({
   writes: false,
   reserved: 'read',
   reserved6: 'conflict',
+  runsIn: 'standby',
   run({ server }, fields) {
     const body = pages(server.modes, fields);
     if (!(body instanceof Uint8Array)) return body;
@@ -83,6 +93,7 @@ export const MODE_SENSE_10 = command({
   writes: false,
   reserved: 'read',
   reserved6: 'conflict',
+  runsIn: 'standby',
   run({ server }, fields) {
     const body = pages(server.modes, fields);
     if (!(body instanceof Uint8Array)) return body;

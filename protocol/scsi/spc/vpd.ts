@@ -14,6 +14,7 @@ const PAGES: ReadonlyMap<number, PageWriter> = new Map<number, PageWriter>([
   [0x80, (_target, { unit }) => asciiField(unit.identity.serial, unit.identity.serial.length)],
   [0x83, deviceIdentification],
   [0x86, extendedInquiry],
+  [0x87, modePagePolicy],
   [0xb0, (_target, { unit }) => blockLimits(unit)],
   [0xb1, () => blockDeviceCharacteristics()],
   [0xb2, (_target, { unit }) => logicalBlockProvisioning(unit)],
@@ -129,4 +130,9 @@ function extendedInquiry(): Uint8Array {
   // LUICLR: a changed LUN inventory is reported by one logical unit and then cleared at all of them.
   body[3] = 0x01;
   return body;
+}
+
+/** Mode Page Policy (SPC-4 §7.8.9): every page and subpage is shared by all nexuses, and the unit's own. */
+function modePagePolicy(): Uint8Array {
+  return Uint8Array.of(0x3f, 0xff, 0x00, 0x00);
 }

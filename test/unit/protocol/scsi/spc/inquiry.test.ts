@@ -19,7 +19,7 @@ describe('standard INQUIRY data', () => {
 
   test('of a fixed disk', async () => {
     expect(await inquiry(undefined)).toBe(
-      `000006125b100002${identification}${zeroes(22)}00a0046004c00960${zeroes(30)}`,
+      `000006125b300002${identification}${zeroes(22)}00a0046004c00960${zeroes(30)}`,
     );
   });
 
@@ -35,7 +35,7 @@ describe('standard INQUIRY data', () => {
 
 describe('vital product data', () => {
   test('00h lists the pages, ascending', async () => {
-    expect(await inquiry(0x00)).toBe('00000007008083' + '86b0b1b2');
+    expect(await inquiry(0x00)).toBe('00000008008083' + '8687b0b1b2');
   });
 
   test('80h is the serial number', async () => {
@@ -56,6 +56,10 @@ describe('vital product data', () => {
 
   test('86h: three task attributes, a volatile cache, LUICLR', async () => {
     expect(await inquiry(0x86)).toBe(`0086003c00070101${'00'.repeat(56)}`);
+  });
+
+  test('87h: every mode page is shared', async () => {
+    expect(await inquiry(0x87)).toBe('008700043fff0000');
   });
 
   test('B0h of 512-byte blocks', async () => {

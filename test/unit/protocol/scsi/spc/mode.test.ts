@@ -5,6 +5,7 @@ import { cdb10, filled, fixedSense, hexOf, type Initiator, ready, verdict } from
 
 const CACHING = `881204${'00'.repeat(17)}`;
 const CONTROL = '8a0a00100000' + '0000ffff0000';
+const CONTROL_EXTENSION = `4a01001c03${'00'.repeat(27)}`;
 const ALL_PAGES = `010a${'00'.repeat(10)}020e${'00'.repeat(14)}${CACHING}${CONTROL}1c0a${'00'.repeat(10)}`;
 
 async function sense6(a: Initiator, page: number, control = 0, dbd = 0): Promise<string> {
@@ -51,10 +52,10 @@ describe('MODE SENSE', () => {
     expect(hexOf(long.dataIn)).toBe(`002a00100100001000000000000000050000000000001000${CACHING}`);
   });
 
-  test('changeable values are masks: WCE, D_SENSE and SWP', async () => {
+  test('changeable values are masks: WCE, D_SENSE, UA_INTLCK_CTRL and SWP', async () => {
     const { a } = await ready();
     expect(await sense6(a, 0x08, 1, 1)).toBe(`17001000881204${'00'.repeat(17)}`);
-    expect(await sense6(a, 0x0a, 1, 1)).toBe(`0f0010008a0a0400080000000000000000`.slice(0, 32));
+    expect(await sense6(a, 0x0a, 1, 1)).toBe(`0f0010008a0a0400380000000000000000`.slice(0, 32));
   });
 
   test('a write protected unit says so', async () => {
@@ -66,9 +67,20 @@ describe('MODE SENSE', () => {
     const { a } = await ready();
     const page = await a.run([0x1a, 0, 0x05, 0, 255, 0]);
     expect([verdict(page), fixedSense(page).special]).toEqual(['5/24/00', [0xcd, 0, 2]]);
-    const subpage = await a.run([0x1a, 0, 0x0a, 1, 255, 0]);
+    const subpage = await a.run([0x1a, 0, 0x0a, 2, 255, 0]);
     expect([verdict(subpage), fixedSense(subpage).special]).toEqual(['5/24/00', [0xc0, 0, 3]]);
-    expect(verdict(await a.run([0x1a, 0, 0x3f, 0xff, 255, 0]))).toBe('good');
+    const noSubpage = await a.run([0x1a, 0, 0x3f, 2, 255, 0]);
+    expect([verdict(noSubpage), fixedSense(noSubpage).special]).toEqual(['5/24/00', [0xc0, 0, 3]]);
+  });
+
+  test('subpages: one, all of a page, and all of all pages', async () => {
+    const { a } = await ready();
+    const sense = async (page: number, subpage: number): Promise<string> =>
+      hexOf((await a.run([0x1a, 8, page, subpage, 255, 0])).dataIn).slice(8);
+    expect(await sense(0x0a, 1)).toBe(CONTROL_EXTENSION);
+    expect(await sense(0x0a, 0xff)).toBe(CONTROL + CONTROL_EXTENSION);
+    expect(await sense(0x3f, 0)).toBe(ALL_PAGES);
+    expect(await sense(0x3f, 0xff)).toBe(ALL_PAGES.replace(CONTROL, CONTROL + CONTROL_EXTENSION));
   });
 });
 
@@ -111,6 +123,44 @@ describe('MODE SELECT', () => {
     expect((await sense6(second.a, 0x08, 3, 1)).slice(8)).toBe(`881200${'00'.repeat(17)}`);
     expect((await sense6(second.a, 0x08, 2, 1)).slice(8)).toBe(CACHING);
     expect((await sense6(second.a, 0x0a, 0, 1)).slice(8)).toBe(CONTROL);
+  });
+
+  test('SP saves what was changed before it, too', async () => {
+    const state = new MemoryState();
+    const first = await ready({ state });
+    expect(verdict(await select6(first.a, [0, 0, 0, 0, ...controlPage(4, 0)]))).toBe('good');
+    expect(verdict(await select6(first.a, [0, 0, 0, 0, ...cachingPage(4)], 0x11))).toBe('good');
+    const { a } = await ready({ state });
+    const saved = await a.run([0x1a, 8, 0xca, 0, 255, 0]);
+    expect(hexOf(saved.dataIn).slice(8, 16)).toBe('8a0a0410');
+  });
+
+  test('a subpage as it is can be sent back; one that differs is refused at its byte', async () => {
+    const { a } = await ready();
+    const subpage = [...Buffer.from(CONTROL_EXTENSION, 'hex')];
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...subpage]))).toBe('good');
+    subpage[4] = 0x01;
+    const refused = await select6(a, [0, 0, 0, 0, ...subpage]);
+    expect([verdict(refused), fixedSense(refused).special]).toEqual(['5/26/00', [0x80, 0, 8]]);
+    expect(verdict(await select6(a, [0, 0, 0, 0, 0x4a, 1, 0]))).toBe('5/1a/00');
+  });
+
+  test('UA_INTLCK_CTRL: attentions stay until REQUEST SENSE, and statuses leave one', async () => {
+    const { a, unit, initiator } = await ready();
+    const requestSense = async (who: Initiator): Promise<string> =>
+      hexOf((await who.run([3, 0, 0, 0, 18, 0])).dataIn).slice(24, 28);
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 0x10)]))).toBe('5/26/00');
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 0x20)]))).toBe('good');
+    unit.tell('capacity-changed');
+    for (let i = 0; i < 3; i += 1) expect(verdict(await a.run([0, 0]))).toBe('6/2a/09');
+    expect([await requestSense(a), verdict(await a.run([0, 0]))]).toEqual(['2a09', 'good']);
+    const b = initiator('b');
+    expect([await requestSense(b), await requestSense(b)]).toEqual(['2900', '0000']);
+    expect(verdict(await a.run([0x16]))).toBe('good');
+    expect([verdict(await b.run([0, 0])), verdict(await b.run([0, 0]))]).toEqual(['conflict', 'conflict']);
+    expect(verdict(await select6(a, [0, 0, 0, 0, ...controlPage(0, 0x30)]))).toBe('good');
+    expect(await requestSense(b)).toBe('2a01');
+    expect([verdict(await b.run([0, 0])), verdict(await b.run([0, 0]))]).toEqual(['conflict', '6/2c/09']);
   });
 
   test('lists that are too short', async () => {
