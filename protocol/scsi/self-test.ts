@@ -2,12 +2,12 @@
  * Self-tests of a logical unit (SPC-4 §5.6): the first and the last megabyte are read, which goes the whole
  * way of a read and verifies every checksum there. The results are what log page 10h shows.
  */
+import type { BlockDevice } from '../../lun/block-device.ts';
 import { StoreError } from '../../lun/errors.ts';
-import type { DeviceServer } from './device-server.ts';
+import type { BlockRange } from '../../lun/units.ts';
 import { SELF_TEST_BYTES, SELF_TEST_RESULTS_MAX } from './limits.ts';
-import { blockRange } from './sbc/transfer.ts';
-import type { SenseCode } from './sense.ts';
-import { Sense } from './sense.ts';
+
+import { Sense, type SenseCode } from './sense.ts';
 
 /** SELF-TEST CODE (SPC-4 Table 286) of the tests there are; 0 stands for the default self-test. */
 export const SelfTestCode = {
@@ -35,22 +35,22 @@ export class SelfTests {
   readonly results: SelfTestResult[] = [];
 
   /** Runs the test and keeps its result; a test whose blocks cannot be read has failed. */
-  async run(server: DeviceServer, code: number, atMs: number): Promise<SelfTestResult> {
-    const result = await examine(server, code, atMs);
+  async run(device: BlockDevice, code: number, atMs: number): Promise<SelfTestResult> {
+    const result = await examine(device, code, atMs);
     this.results.unshift(result);
     this.results.length = Math.min(this.results.length, SELF_TEST_RESULTS_MAX);
     return result;
   }
 }
 
-async function examine(server: DeviceServer, code: number, atMs: number): Promise<SelfTestResult> {
-  const { blockBytes, capacityBlocks } = server.device.geometry;
+async function examine(device: BlockDevice, code: number, atMs: number): Promise<SelfTestResult> {
+  const { blockBytes, capacityBlocks } = device.geometry;
   const blocks = Math.min(capacityBlocks, SELF_TEST_BYTES / blockBytes);
   const into = new Uint8Array(blocks * blockBytes);
   const passed = { code, atMs, result: Result.PASSED, failedLba: undefined };
   for (const lba of [0, capacityBlocks - blocks]) {
     try {
-      await server.device.read(blockRange(lba, blocks), into);
+      await device.read({ lba, blocks } as BlockRange, into);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       const failedLba = error.lba ?? lba;
