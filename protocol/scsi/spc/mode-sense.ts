@@ -23,8 +23,8 @@ interface PageRequest {
 }
 
 /**
- * The codes that are asked for (SPC-4 Table 157): one page or all, of each one subpage or all, by the codes of
- * `ModeParameters`. All pages with subpage 00h are those that are no subpages.
+ * The codes that are asked for (SPC-4 Table 157), as `ModeParameters` has them: one page or all, of each one
+ * subpage or all. All pages with subpage 00h are those that are no subpages.
  */
 function codesOf(modes: ModeParameters, { pageCode, subpageCode }: PageRequest): readonly number[] {
   if (pageCode !== ALL_PAGES && subpageCode !== ALL_SUBPAGES) return [(subpageCode << 8) | pageCode];

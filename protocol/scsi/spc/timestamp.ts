@@ -1,6 +1,6 @@
 /**
- * REPORT and SET TIMESTAMP (SPC-4 §5.2, §6.38, §6.46). A timestamp begins as the host's clock and goes on from
- * whatever an initiator sets it to, until the server ends.
+ * REPORT and SET TIMESTAMP (SPC-4 §5.2, §6.38, §6.46). A timestamp begins as the host's clock and goes on
+ * from whatever an initiator sets it to, until the server ends.
  */
 import { u32 } from 'node-iscsi-pdu/fields';
 import { command } from '../command.ts';

@@ -122,7 +122,7 @@ describe('REPORT SUPPORTED OPERATION CODES', () => {
 });
 
 describe('bits that must be zero', () => {
-  test('every bit of every command that its usage data does not have is refused where it stands', async () => {
+  test('every bit of every command that its usage data does not have is refused in place', async () => {
     const { a } = await ready({ removable: true });
     let refused = 0;
     for (const row of COMMANDS.rows) {

@@ -1,4 +1,4 @@
-// Asymmetric access: what is reported, what an initiator may set, and which commands still run in which state.
+// Asymmetric access: what is reported, what an initiator may set, and which commands run in which state.
 // The lists of commands are transcribed from SPC-4 §5.15.2.4 by hand, apart from the rows.
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../../../protocol/scsi/commands.ts';
