@@ -81,15 +81,11 @@ export class HiddenImages {
     const into = tables.resident(child.id, page.page);
     const end = (child.baseEnd ?? Number.POSITIVE_INFINITY) - page.page * PAGE_BLOCKS;
     const holes = image.base !== undefined || this.relations.following;
-    for (let at = 0; at < PAGE_BLOCKS; at += 1) {
-      const place = page.places[at] as number;
-      if (place === ABSENT) continue;
-      const hidden = at >= end || (into !== undefined && into.places[at] !== ABSENT);
+    page.each((at, place, sum) => {
+      const hidden = at >= end || (into !== undefined && into.at(at) !== ABSENT);
       if (hidden) free(place);
-      else if (place !== HOLE || holes) {
-        tables.put(child.id, page.page * PAGE_BLOCKS + at, place, page.sums[at] as number);
-      }
-    }
+      else if (place !== HOLE || holes) tables.put(child.id, page.page * PAGE_BLOCKS + at, place, sum);
+    });
     tables.dropPage(image.id, page.page);
   }
 
@@ -99,15 +95,13 @@ export class HiddenImages {
       page: tables.resident(id, page.page),
       end: baseEnd - page.page * PAGE_BLOCKS,
     }));
-    for (let at = 0; at < PAGE_BLOCKS; at += 1) {
-      const place = page.places[at] as number;
-      if (place === ABSENT) continue;
-      const hidden = over.every(
-        (one) => at >= one.end || (one.page !== undefined && one.page.places[at] !== ABSENT),
-      );
-      if (!hidden) continue;
+    const hidden: number[] = [];
+    page.each((at, place) => {
+      if (!over.every((one) => at >= one.end || (one.page !== undefined && one.page.at(at) !== ABSENT)))
+        return;
       free(place);
-      tables.remove(image.id, page.page * PAGE_BLOCKS + at);
-    }
+      hidden.push(at);
+    });
+    for (const at of hidden) tables.remove(image.id, page.page * PAGE_BLOCKS + at);
   }
 }

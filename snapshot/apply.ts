@@ -47,6 +47,9 @@ export class Applier {
   readonly #freed: FreedPlaces;
   /** The record being applied. */
   #sequence = 0;
+  /** Places that work of the background frees are gathered, since they lie all over the data space. */
+  #gathering = false;
+  #gathered: number[] = [];
 
   constructor(options: ApplierOptions) {
     this.#tables = options.tables;
@@ -87,6 +90,7 @@ export class Applier {
     let sumAt = 0;
     for (const extent of extents) {
       if (ofImage(extent)) {
+        this.#gathering = true;
         this.#resolver.touching(extent.block);
         if (extent.kind === 'reclaim') this.#reclaim(extent);
         else this.hidden.apply(extent);
@@ -101,6 +105,7 @@ export class Applier {
       this.#store(node, extent, { sums, from: sumAt });
       sumAt += extent.blocks;
     }
+    if (this.#gathering) this.#freeGathered();
   }
 
   #store(
@@ -176,7 +181,7 @@ export class Applier {
 
   #hasEntry(image: number, block: number): boolean {
     const page = this.#tables.resident(image, Math.floor(block / PAGE_BLOCKS));
-    return page !== undefined && page.places[block % PAGE_BLOCKS] !== ABSENT;
+    return page !== undefined && page.at(block % PAGE_BLOCKS) !== ABSENT;
   }
 
   #reclaim(extent: Extent): void {
@@ -184,14 +189,33 @@ export class Applier {
     if (!this.#tables.hasEntries(image, page)) return;
     const resident = this.#tables.resident(image, page);
     assert(resident, 'a page that is given back was made resident');
-    for (const place of resident.places) this.#free(place);
+    resident.each((_, place) => this.#free(place));
     this.#tables.dropPage(image, page);
   }
 
   #free(place: number): void {
     if (place < FIRST_DATA_PLACE) return;
-    this.#allocator.release(place, 1);
-    this.#freed.add(place, this.#sequence);
+    if (this.#gathering) this.#gathered.push(place);
+    else this.#freeRun(place, 1);
+  }
+
+  /** In order: the allocator is at one group of places after the other, and not at another for each. */
+  #freeGathered(): void {
+    const places = Float64Array.from(this.#gathered).sort();
+    this.#gathering = false;
+    this.#gathered = [];
+    for (let at = 0; at < places.length; ) {
+      const first = places[at] as number;
+      let blocks = 1;
+      while (places[at + blocks] === first + blocks) blocks += 1;
+      this.#freeRun(first, blocks);
+      at += blocks;
+    }
+  }
+
+  #freeRun(place: number, blocks: number): void {
+    this.#allocator.release(place, blocks);
+    for (let i = 0; i < blocks; i += 1) this.#freed.add(place + i, this.#sequence);
   }
 
   #isResident(extent: Extent): boolean {

@@ -77,6 +77,6 @@ export class Merger {
 
   async #hasEntry(node: VlunNode, block: number): Promise<boolean> {
     const page = await this.#options.tables.page(node.vlun.live, Math.floor(block / PAGE_BLOCKS));
-    return page !== undefined && page.places[block % PAGE_BLOCKS] !== ABSENT;
+    return page !== undefined && page.at(block % PAGE_BLOCKS) !== ABSENT;
   }
 }

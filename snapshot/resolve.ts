@@ -11,7 +11,7 @@
  */
 import type { MaybePromise } from '../lun/units.ts';
 import type { Layers } from './layers.ts';
-import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import { FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { ResolvedPage, View } from './views.ts';
 
@@ -172,12 +172,11 @@ function merge(pages: readonly TablePage[], layers: Layers): PageContent {
   for (let i = pages.length - 1; i >= 0; i -= 1) {
     const from = pages[i] as TablePage;
     const end = Math.min(PAGE_BLOCKS, endOf(layers, from.image) - from.page * PAGE_BLOCKS);
-    for (let at = 0; at < end; at += 1) {
-      const place = from.places[at] as number;
-      if (place === ABSENT) continue;
+    from.each((at, place, sum) => {
+      if (at >= end) return;
       places[at] = place;
-      if (place >= FIRST_DATA_PLACE) sums[at] = from.sums[at] as number;
-    }
+      if (place >= FIRST_DATA_PLACE) sums[at] = sum;
+    });
   }
   return { places, sums };
 }

@@ -1,6 +1,8 @@
 /**
  * A page of a redirect table: where the 256 blocks of one mebibyte of an image are stored. In memory a page
- * is two typed arrays, whole whatever is in it, so that resolving a block is one read of each. Stored, it
+ * is two typed arrays, whole whatever is in it, so that resolving a block is one read of each; but one with
+ * few entries is a short list until somebody asks for the arrays, for to allocate and to clear these costs
+ * more than all else that is done to a page when it is merged, or is one of a thousand layers. Stored, it
  * holds only what is there: a bitmap of the blocks present and nine bytes for each of them, so that a page
  * with one entry takes 58 bytes and a full one 2,353, well under what the medium stores in one piece.
  *
@@ -38,6 +40,13 @@ const TWO_32 = 2 ** 32;
 /** Bytes of the longest stored page. */
 export const PAGE_BYTES_MAX = ENTRIES_OFFSET + PAGE_BLOCKS * ENTRY_BYTES;
 
+/** A page with at most this many entries is a list. */
+const LIST_ENTRIES_MAX = 16;
+/** Numbers in the list for each entry. */
+const LIST_STEP = 3;
+const NO_PLACES = new Float64Array(0);
+const NO_SUMS = new Uint32Array(0);
+
 /** What a resident page is reckoned to take: its arrays (3,072 bytes) and the objects around them. */
 export const PAGE_RESIDENT_BYTES = 3584;
 
@@ -50,10 +59,10 @@ export interface PageName {
 export class TablePage implements TrackedItem {
   readonly image: number;
   readonly page: number;
-  /** ABSENT, HOLE or the place of the data, for each block. Changed by the `TableStore` alone. */
-  readonly places: Float64Array;
-  /** The checksum of the stored block, where there is one. */
-  readonly sums: Uint32Array;
+  /** Block, place and sum of each entry, blocks ascending; undefined once there are arrays. */
+  #list: number[] | undefined = [];
+  #places: Float64Array = NO_PLACES;
+  #sums: Uint32Array = NO_SUMS;
   /** Blocks that are not absent. */
   entries = 0;
   /** Blocks that have a place. */
@@ -69,20 +78,119 @@ export class TablePage implements TrackedItem {
   constructor(name: PageName) {
     this.image = name.image;
     this.page = name.page;
+  }
+
+  /** ABSENT, HOLE or the place of the data, for each block. Changed by the `TableStore` alone. */
+  get places(): Float64Array {
+    this.widen();
+    return this.#places;
+  }
+
+  /** The checksum of the stored block, where there is one. */
+  get sums(): Uint32Array {
+    this.widen();
+    return this.#sums;
+  }
+
+  /** ABSENT, HOLE or the place of a block of the page, 0 … 255. */
+  at(block: number): number {
+    const list = this.#list;
+    if (list === undefined) return this.#places[block] as number;
+    for (let at = 0; at < list.length; at += LIST_STEP) if (list[at] === block) return list[at + 1] as number;
+    return ABSENT;
+  }
+
+  /** Gives the block this place, or ABSENT; returns the one before. The counts are the caller's. */
+  put(block: number, place: number, sum: number): number {
+    const list = this.#list;
+    if (list !== undefined) {
+      let at = 0;
+      while (at < list.length && (list[at] as number) < block) at += LIST_STEP;
+      if (list[at] === block) return replaceInList(list, at, { place, sum });
+      if (place === ABSENT) return ABSENT;
+      if (list.length < LIST_STEP * LIST_ENTRIES_MAX) {
+        insertIntoList(list, at, { block, place, sum });
+        return ABSENT;
+      }
+    }
+    const before = this.places[block] as number;
+    this.#places[block] = place;
+    this.#sums[block] = sum;
+    return before;
+  }
+
+  /** No block has an entry any more. The counts are the caller's. */
+  clear(): void {
+    if (this.#list !== undefined) this.#list = [];
+    this.#places.fill(ABSENT);
+    this.#sums.fill(0);
+  }
+
+  /** Every entry, blocks ascending. The page must not be changed meanwhile. */
+  each(visit: (block: number, place: number, sum: number) => void): void {
+    const list = this.#list;
+    if (list !== undefined) {
+      for (let at = 0; at < list.length; at += LIST_STEP) {
+        visit(list[at] as number, list[at + 1] as number, list[at + 2] as number);
+      }
+      return;
+    }
+    for (let block = 0; block < PAGE_BLOCKS; block += 1) {
+      const place = this.#places[block] as number;
+      if (place !== ABSENT) visit(block, place, this.#sums[block] as number);
+    }
+  }
+
+  /** Makes the arrays, if there are none yet. */
+  widen(): void {
+    const list = this.#list;
+    if (list === undefined) return;
     const memory = new ArrayBuffer(PAGE_BLOCKS * 12);
-    this.places = new Float64Array(memory, 0, PAGE_BLOCKS);
-    this.sums = new Uint32Array(memory, PAGE_BLOCKS * 8, PAGE_BLOCKS);
+    this.#places = new Float64Array(memory, 0, PAGE_BLOCKS);
+    this.#sums = new Uint32Array(memory, PAGE_BLOCKS * 8, PAGE_BLOCKS);
+    for (let at = 0; at < list.length; at += LIST_STEP) {
+      this.#places[list[at] as number] = list[at + 1] as number;
+      this.#sums[list[at] as number] = list[at + 2] as number;
+    }
+    this.#list = undefined;
   }
 
   /** The same entries in a page of its own. */
   copy(): TablePage {
     const copy = new TablePage(this);
-    copy.places.set(this.places);
-    copy.sums.set(this.sums);
+    if (this.#list !== undefined) copy.#list = this.#list.slice();
+    else {
+      copy.places.set(this.#places);
+      copy.sums.set(this.#sums);
+    }
     copy.entries = this.entries;
     copy.data = this.data;
     return copy;
   }
+}
+
+interface Entry {
+  readonly place: number;
+  readonly sum: number;
+}
+
+function replaceInList(list: number[], at: number, { place, sum }: Entry): number {
+  const before = list[at + 1] as number;
+  if (place === ABSENT) {
+    list.splice(at, LIST_STEP);
+    return before;
+  }
+  list[at + 1] = place;
+  list[at + 2] = sum;
+  return before;
+}
+
+/** By hand: `splice` makes an array of what it removes, and this is done for every first write to a page. */
+function insertIntoList(list: number[], at: number, entry: Entry & { readonly block: number }): void {
+  for (let to = list.length; to > at; to -= 1) list[to + LIST_STEP - 1] = list[to - 1] as number;
+  list[at] = entry.block;
+  list[at + 1] = entry.place;
+  list[at + 2] = entry.sum;
 }
 
 /** Bytes that many stored forms share: an allocation for each of them would cost more than to write it. */
@@ -107,18 +215,15 @@ export function encodePage(page: TablePage, checksum: Checksum): Uint8Array {
 }
 
 function writeEntries(bytes: Uint8Array, page: TablePage): void {
-  const { places, sums } = page;
   let at = ENTRIES_OFFSET;
-  for (let block = 0; block < PAGE_BLOCKS; block += 1) {
-    const place = places[block] as number;
-    if (place === ABSENT) continue;
+  page.each((block, place, sum) => {
     const bitmapAt = BITMAP_OFFSET + (block >>> 3);
     bytes[bitmapAt] = (bytes[bitmapAt] as number) | (1 << (block & 7));
     putU32(bytes, at, place >>> 0);
     bytes[at + 4] = place / TWO_32;
-    putU32(bytes, at + 5, sums[block] as number);
+    putU32(bytes, at + 5, sum);
     at += ENTRY_BYTES;
-  }
+  });
 }
 
 function writeHeader(bytes: Uint8Array, page: TablePage): void {
@@ -157,14 +262,14 @@ export function decodePage(bytes: Uint8Array, name: PageName, checksum: Checksum
   if (fault !== undefined) throw corruptPage(name, fault);
   const page = new TablePage(name);
   let at = ENTRIES_OFFSET;
+  if (bytes.byteLength > ENTRIES_OFFSET + LIST_ENTRIES_MAX * ENTRY_BYTES) page.widen();
   for (let block = 0; block < PAGE_BLOCKS; block += 1) {
     if (((bytes[BITMAP_OFFSET + (block >>> 3)] as number) & (1 << (block & 7))) === 0) continue;
     if (at + ENTRY_BYTES > bytes.byteLength)
       throw corruptPage(name, 'it holds fewer entries than its bitmap');
     const place = u40At(bytes, at);
     if (place === ABSENT) throw corruptPage(name, `its entry of block ${block} is absent`);
-    page.places[block] = place;
-    page.sums[block] = u32At(bytes, at + 5);
+    page.put(block, place, u32At(bytes, at + 5));
     page.entries += 1;
     if (place >= FIRST_DATA_PLACE) page.data += 1;
     at += ENTRY_BYTES;

@@ -194,11 +194,8 @@ export class TableStore {
   put(image: number, block: number, place: number, sum: number): number {
     if (!(place >= HOLE)) assert.fail('an entry has a place or is a hole');
     const page = this.#pageToChange(image, Math.floor(block / PAGE_BLOCKS));
-    const index = block & (PAGE_BLOCKS - 1);
-    const before = page.places[index] as number;
     this.#pages.changing(page);
-    page.places[index] = place;
-    page.sums[index] = sum;
+    const before = page.put(block & (PAGE_BLOCKS - 1), place, sum);
     const entries = before === ABSENT ? 1 : 0;
     const data = (place >= FIRST_DATA_PLACE ? 1 : 0) - (before >= FIRST_DATA_PLACE ? 1 : 0);
     if (entries !== 0 || data !== 0) this.#count(page, entries, data);
@@ -211,11 +208,10 @@ export class TableStore {
     if (!this.hasEntries(image, number)) return ABSENT;
     const page = this.#pageToChange(image, number);
     const index = block & (PAGE_BLOCKS - 1);
-    const before = page.places[index] as number;
+    const before = page.at(index);
     if (before === ABSENT) return ABSENT;
     this.#pages.changing(page);
-    page.places[index] = ABSENT;
-    page.sums[index] = 0;
+    page.put(index, ABSENT, 0);
     this.#count(page, -1, before >= FIRST_DATA_PLACE ? -1 : 0);
     return before;
   }
@@ -228,8 +224,7 @@ export class TableStore {
     if (!this.hasEntries(image, page)) return;
     const found = this.#pageToChange(image, page);
     this.#pages.changing(found);
-    found.places.fill(ABSENT);
-    found.sums.fill(0);
+    found.clear();
     this.#count(found, -found.entries, -found.data);
   }
 

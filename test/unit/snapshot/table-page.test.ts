@@ -94,3 +94,38 @@ test('bytes with a right checksum and a wrong form are refused, never an excepti
     expect(page.entries).toBe(page.places.filter((place) => place !== 0).length);
   }
 });
+
+test.each([4, 16, 17, 40, 256])(
+  'with up to %i entries a page says what a plain map says, in whatever form',
+  (most) => {
+    const random = seededRandom(most);
+    for (let round = 0; round < 20; round += 1) {
+      const page = new TablePage(NAME);
+      const model = new Map<number, readonly [place: number, sum: number]>();
+      for (let step = 0; step < 200; step += 1) {
+        const block = random.between(0, most - 1);
+        const remove = random.next() < 0.3;
+        const [place, sum] = remove
+          ? [0, 0]
+          : [random.between(1, 2 ** 40 - 1), random.between(0, 2 ** 32 - 1)];
+        expect(page.put(block, place, sum)).toBe(model.get(block)?.[0] ?? 0);
+        if (remove) model.delete(block);
+        else model.set(block, [place, sum]);
+      }
+      const copy = page.copy();
+      const sorted = [...model].sort(([one], [other]) => one - other);
+      for (const one of [page, copy]) {
+        const seen: unknown[] = [];
+        one.each((block, place, sum) => seen.push([block, [place, sum]]));
+        expect(seen).toEqual(sorted);
+        for (let block = 0; block < 256; block += 1) expect(one.at(block)).toBe(model.get(block)?.[0] ?? 0);
+      }
+      // The arrays take over from the list, in the page alone; then the copy still has its own.
+      for (const [block, [place, sum]] of sorted)
+        expect([page.places[block], page.sums[block]]).toEqual([place, sum]);
+      page.clear();
+      expect(page.at(sorted[0]?.[0] ?? 0)).toBe(0);
+      expect(copy.at(sorted[0]?.[0] ?? 0)).toBe(sorted[0]?.[1][0] ?? 0);
+    }
+  },
+);
