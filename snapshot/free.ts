@@ -6,7 +6,8 @@
  *  2. every command that may have resolved to it has ended;
  *  3. the discard, where one is made, has completed: a late one would destroy acknowledged data.
  *
- * Runs too short to be discarded alone are left to the trimmer (trim.ts).
+ * Whether it goes back to the medium is the trimmer's to decide (trim.ts), later: what is used again soon is
+ * still in the cache of a file, and has its blocks there.
  *
  * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it.
  */
@@ -18,8 +19,6 @@ export interface FreedPlacesOptions {
   readonly allocator: Allocator;
   readonly data: DataSpace;
   readonly epochs: ReaderEpochs;
-  /** Runs at least this long are discarded on the medium. */
-  readonly discardBlocksMin: number;
   /** A discard failed: the run is allocatable all the same, unless the pool fails. */
   readonly onDiscardFailed: (cause: unknown) => void;
 }
@@ -37,7 +36,7 @@ export class FreedPlaces {
   readonly #closed: Batch[] = [];
   #settling = 0;
   readonly #whenSettled: Array<() => void> = [];
-  #onKept: (place: number, blocks: number) => void = () => undefined;
+  #onFree: (place: number, blocks: number) => void = () => undefined;
 
   constructor(options: FreedPlacesOptions) {
     this.#options = options;
@@ -105,9 +104,9 @@ export class FreedPlaces {
     else this.#whenSettled.push(run);
   }
 
-  /** Calls `listener` with every run that becomes free without having been discarded. */
-  onKept(listener: (place: number, blocks: number) => void): void {
-    this.#onKept = listener;
+  /** Calls `listener` with every run that has become free. */
+  onFree(listener: (place: number, blocks: number) => void): void {
+    this.#onFree = listener;
   }
 
   /**
@@ -129,32 +128,21 @@ export class FreedPlaces {
 
   #settle(batch: Batch): void {
     const { runs } = batch;
-    const discards: Array<Promise<void>> = [];
     for (let at = 0; at < runs.length; at += 2) {
       const place = runs[at] as number;
       const blocks = runs[at + 1] as number;
-      if (blocks < this.#options.discardBlocksMin) {
-        this.#options.allocator.abandon(place, blocks);
-        this.#onKept(place, blocks);
-        continue;
-      }
-      const discarded = this.#discard(place, blocks);
-      if (discarded === undefined) this.#options.allocator.abandon(place, blocks);
-      else discards.push(discarded.then(() => this.#options.allocator.abandon(place, blocks)));
+      this.#options.allocator.abandon(place, blocks);
+      this.#onFree(place, blocks);
     }
-    if (discards.length === 0) this.#settled();
-    else void Promise.all(discards).then(() => this.#settled());
+    this.#settled();
   }
 
-  /** Undefined when done at once. Never fails: a run that could not be discarded is merely not given back. */
-  #discard(place: number, blocks: number): Promise<void> | undefined {
+  /** Never fails: a run that could not be discarded is merely not given back. */
+  async #discard(place: number, blocks: number): Promise<void> {
     try {
-      const discarded = this.#options.data.discard(place, blocks);
-      if (!(discarded instanceof Promise)) return undefined;
-      return discarded.catch(this.#options.onDiscardFailed);
+      await this.#options.data.discard(place, blocks);
     } catch (cause) {
       this.#options.onDiscardFailed(cause);
-      return undefined;
     }
   }
 

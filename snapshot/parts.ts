@@ -53,7 +53,6 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     allocator,
     data,
     epochs,
-    discardBlocksMin: options.discardBlocksMin,
     onDiscardFailed: (cause) => environment.onFact({ type: 'background-failed', what: 'discard', cause }),
   });
   const applier = new Applier({ catalogue, tables, allocator, views, resolver, freed });

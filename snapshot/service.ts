@@ -200,6 +200,12 @@ export class PoolService {
     });
   }
 
+  /** The pool has no place free, or the file system below no block: whatever can be given back is, now. */
+  #makeRoom(): Promise<void> | undefined {
+    const settled = this.flusher.makeRoom();
+    return settled === undefined ? this.trimmer.hurry() : settled.then(() => this.trimmer.hurry());
+  }
+
   #makeCommitter(replayed: Replay): Committer {
     const { medium, environment, options, allocator, applier, views } = this.parts;
     const checksum = (bytes: Uint8Array): number => environment.checksum(bytes);
@@ -225,7 +231,7 @@ export class PoolService {
         this.flusher.wrote(dataBytes);
         this.checkpointer.consider();
       },
-      makeRoom: () => this.flusher.makeRoom(),
+      makeRoom: () => this.#makeRoom(),
       onFull: (node) => environment.onFact({ type: 'full', unit: node.label }),
       onFailure: (why, cause) => this.fail(why, cause),
     });

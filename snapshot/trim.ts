@@ -1,8 +1,7 @@
 /**
- * Gives back to the medium what no single discard was worth. Places that are freed one by one are each too
- * short a run; together with the free ones beside them they may form one that is long enough. And once after
- * every opening all free places are looked at, because the life before may have ended between freeing and
- * discarding.
+ * Gives free places back to the medium. What is freed at once may be too short a run; together with the free
+ * places beside it, it may form one that is long enough. And once after every opening all free places are
+ * looked at, because the life before may have ended between freeing and discarding.
  *
  * It waits a while first, for neighbours to come and for places to be used again, and then goes group by
  * group in small steps. A run is taken in the allocator while it is discarded; where the pool is nearly full
@@ -47,11 +46,13 @@ export class Trimmer {
   #running = false;
   #stopped = false;
   #seenActivity = 0;
+  /** Those who wait until nothing is left to be looked at. */
+  #waiting: Array<() => void> = [];
 
   constructor(options: TrimmerOptions) {
     this.#options = options;
     this.#sweepTo = options.allocator.usedGroups;
-    options.freed.onKept((place, blocks) => this.#note(place, blocks));
+    options.freed.onFree((place, blocks) => this.#note(place, blocks));
   }
 
   /** After an opening. */
@@ -59,8 +60,21 @@ export class Trimmer {
     if (this.#sweepTo > 0) this.#schedule(this.#options.delayMs);
   }
 
+  /** Looks at everything without a pause; undefined when there is nothing. Never fails. */
+  hurry(): Promise<void> | undefined {
+    if (this.#stopped || (this.#noted.size === 0 && !this.#running)) return undefined;
+    const done = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (!this.#running) {
+      this.#cancel?.();
+      this.#cancel = undefined;
+      this.#schedule(0);
+    }
+    return done;
+  }
+
   stop(): void {
     this.#stopped = true;
+    this.#tellWaiting();
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -106,11 +120,17 @@ export class Trimmer {
 
   #ended(idle: boolean): void {
     this.#running = false;
+    if (idle || this.#noted.size === 0) this.#tellWaiting();
     if (idle || (this.#noted.size === 0 && this.#sweepFrom >= this.#sweepTo)) return;
     const activity = this.#options.activity();
-    const pauseMs = activity === this.#seenActivity ? 0 : BUSY_PAUSE_MS;
+    const hurries = this.#waiting.length > 0 || activity === this.#seenActivity;
+    const pauseMs = hurries ? 0 : BUSY_PAUSE_MS;
     this.#seenActivity = activity;
     this.#schedule(pauseMs);
+  }
+
+  #tellWaiting(): void {
+    for (const tell of this.#waiting.splice(0)) tell();
   }
 
   /** One group, or a part of it. False: there was something, but nothing that may be taken now. */

@@ -97,12 +97,6 @@ const MUTANTS: readonly Mutant[] = [
     put: 'this.#settle(batch);',
   },
   {
-    what: 'freed places do not wait for their discard',
-    file: 'snapshot/free.ts',
-    find: 'if (discarded === undefined)',
-    put: 'if (true)',
-  },
-  {
     what: 'a trim of free places does not wait for its discard',
     file: 'snapshot/free.ts',
     find: 'await this.#discard(place, blocks);',

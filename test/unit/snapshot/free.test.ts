@@ -9,7 +9,7 @@ import { openMemoryMedium } from '../../../snapshot/medium/memory.ts';
 import { ReaderEpochs } from '../../../snapshot/reader-epochs.ts';
 import { settle, TestEnvironment } from '../../support/pool-world.ts';
 
-async function ground(discardBlocksMin = 16) {
+async function ground() {
   const { checksum } = new TestEnvironment();
   const medium = openMemoryMedium({ capacityBlocks: 1000 });
   const allocator = await Allocator.load({ meta: medium.meta, checksum, capacityBlocks: 1000 });
@@ -23,7 +23,7 @@ async function ground(discardBlocksMin = 16) {
   };
   const epochs = new ReaderEpochs();
   const onDiscardFailed = (cause: unknown): number => failures.push(cause);
-  const freed = new FreedPlaces({ allocator, data, epochs, discardBlocksMin, onDiscardFailed });
+  const freed = new FreedPlaces({ allocator, data, epochs, onDiscardFailed });
   const run = async (blocks: number): Promise<number> => {
     const [only] = await allocator.allocate(blocks);
     const place = only?.place as number;
@@ -70,23 +70,30 @@ test('a place waits for the commands that were running, and for none that began 
   epochs.leave(late);
 });
 
-test('a long run waits for its discard, a short one is not discarded', async () => {
-  const { allocator, discards, freed, run, free } = await ground(4);
+test('what has become free is told, and is not discarded here', async () => {
+  const { allocator, discards, freed, run, free } = await ground();
   const { freeBlocks } = allocator;
-  free(await run(3), 3, 5);
-  freed.closeBatch();
-  freed.durable(5);
-  expect(allocator.freeBlocks).toBe(freeBlocks);
-  const place = await run(4);
-  free(place, 4, 6);
+  const told: unknown[] = [];
+  freed.onFree((place, blocks) => told.push({ place, blocks }));
+  const place = await run(40);
+  free(place, 40, 6);
   freed.closeBatch();
   freed.durable(6);
-  expect(discards).toMatchObject([{ place, blocks: 4 }]);
+  expect(told).toEqual([{ place, blocks: 40 }]);
+  expect([allocator.freeBlocks, discards.length]).toEqual([freeBlocks, 0]);
+});
+
+test('a run that is given back waits for its discard', async () => {
+  const { allocator, discards, freed } = await ground();
+  const { freeBlocks } = allocator;
+  const runs = await allocator.allocate(4);
+  void freed.giveBack(runs, () => true);
   let settled = false;
   freed.whenSettled(() => {
     settled = true;
   });
   await settle();
+  expect(discards).toMatchObject(runs);
   expect([allocator.freeBlocks, settled]).toEqual([freeBlocks - 4, false]);
   discards[0]?.end();
   await settle();
@@ -94,11 +101,9 @@ test('a long run waits for its discard, a short one is not discarded', async () 
 });
 
 test('a discard that fails is told, and the run is used again all the same', async () => {
-  const { allocator, discards, failures, freed, run, free } = await ground(1);
+  const { allocator, discards, failures, freed } = await ground();
   const { freeBlocks } = allocator;
-  free(await run(2), 2, 5);
-  freed.closeBatch();
-  freed.durable(5);
+  void freed.giveBack(await allocator.allocate(2), () => true);
   discards[0]?.fail('broken');
   await settle();
   expect(failures).toEqual(['broken']);
