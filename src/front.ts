@@ -4,7 +4,6 @@
  * that a test can run all of it over streams in memory.
  */
 import type { Socket } from 'node:net';
-import { encodeLun } from 'node-iscsi-pdu';
 import { createConnection } from '../protocol/iscsi/connection.ts';
 import type { TargetDirectory } from '../protocol/iscsi/directory.ts';
 import type { Fact } from '../protocol/iscsi/effects.ts';
@@ -137,7 +136,7 @@ function makeScsiTarget(shared: {
       log.error('a SCSI command failed inside', { event: 'internal-error', target: name, stack });
     },
   });
-  scsi.onAsyncEvent(({ sense, lun }) => hub.announce(name, { sense, lun: encodeLun(lun) }));
+  scsi.onAsyncEvent((event) => hub.announce(name, event));
   return scsi;
 }
 

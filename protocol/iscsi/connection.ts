@@ -266,7 +266,7 @@ class Connection implements ConnectionCore {
   }
 
   #abortTasks({ scope, id }: Extract<ConnectionEvent, { type: 'abortTasks' }>): void {
-    if (this.#session === undefined) this.#wire.emit({ type: 'tasksCleared', id });
+    if (this.#session === undefined) this.#wire.emit({ type: 'tasksCleared', id, aborted: 0 });
     else this.#session.abortTasks(scope, id);
   }
 

@@ -59,9 +59,9 @@ export type TaskManagementResponse =
   | 'not-authorized'
   | 'rejected';
 
-/** Which tasks of a session to end; no `lun` means every one. */
+/** Which tasks of a session to end; no `luns` means every one. */
 export interface TaskScope {
-  readonly lun?: Uint8Array;
+  readonly luns?: readonly Uint8Array[];
   /** The task with this initiator task tag goes on: the one that asks, on its own session. */
   readonly exceptTag?: number;
 }
@@ -114,7 +114,8 @@ export type Effect =
       readonly function: TaskManagementFunction;
       readonly lun: Uint8Array;
     }
-  | { readonly type: 'tasksCleared'; readonly id: number }
+  /** `aborted` tasks ended for the `abortTasks` with this id. */
+  | { readonly type: 'tasksCleared'; readonly id: number; readonly aborted: number }
   /** The full feature phase begins. For a normal session the shell opens the nexus before the next effect. */
   | { readonly type: 'sessionOpened'; readonly session: SessionFacts }
   /**

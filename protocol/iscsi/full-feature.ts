@@ -30,6 +30,7 @@ import { sameLun } from './lun-match.ts';
 import type { Negotiation } from './negotiate.ts';
 import type { ConnectionOptions } from './options.ts';
 import { type DataInRules, Responder, withSenseLength } from './responses.ts';
+import type { Task } from './task.ts';
 import { TaskManagement } from './task-management.ts';
 import { type Held, TaskTable } from './task-table.ts';
 import { TextExchange } from './text-exchange.ts';
@@ -246,11 +247,14 @@ export class FullFeature {
 
   /** Ends the tasks of a scope because of something beyond this session. */
   abortTasks(scope: TaskScope, id: number): void {
-    const { lun, exceptTag } = scope;
-    this.tasks.abort(
-      (task) => task.tag !== exceptTag && (lun === undefined || sameLun(task.lun, lun)),
-      () => this.#wire.emit({ type: 'tasksCleared', id }),
-    );
+    const { luns, exceptTag } = scope;
+    let aborted = 0;
+    const covers = (task: Task): boolean => {
+      const covered = task.tag !== exceptTag && luns?.some((lun) => sameLun(task.lun, lun)) !== false;
+      if (covered) aborted += 1;
+      return covered;
+    };
+    this.tasks.abort(covers, () => this.#wire.emit({ type: 'tasksCleared', id, aborted }));
   }
 
   /** Asynchronous Message with sense data (RFC 7143 §11.9.1, event 0). */

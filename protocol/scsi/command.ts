@@ -39,7 +39,8 @@ export interface TargetFacts {
   readonly portGroupTag: number;
   readonly product: Product;
   readonly commands: CommandTable;
-  lunNumbers(): readonly number[];
+  /** What this nexus is shown, ascending. */
+  lunNumbers(nexus: NexusState): readonly number[];
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
   /** A buffer for data-in. Its bytes may be anything: the command fills all of it. */

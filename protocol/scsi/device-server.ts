@@ -22,6 +22,8 @@ import { TaskSet } from './task-set.ts';
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
   nexuses(): Iterable<NexusState>;
+  /** Those that are shown the unit. */
+  nexusesAt(server: DeviceServer): Iterable<NexusState>;
   /** Ends the tasks of these initiator ports at the unit; completes when they have ended. */
   abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): MaybePromise<void>;
 }
@@ -104,7 +106,7 @@ export class DeviceServer {
   }
 
   *nexuses(): Iterable<NexusState> {
-    for (const source of this.#sources.keys()) yield* source.nexuses();
+    for (const source of this.#sources.keys()) yield* source.nexusesAt(this);
   }
 
   /** Establishes a unit attention on every nexus but one that a predicate, if given, lets pass. */

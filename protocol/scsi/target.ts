@@ -44,7 +44,12 @@ export interface ScsiTargetOptions {
 export interface AsyncEvent {
   readonly sense: Uint8Array;
   readonly lun: number;
+  /** Whether it is any business of this nexus. */
+  readonly concerns: (nexus: Nexus) => boolean;
 }
+
+/** Whether a nexus is shown the unit at a LUN number; asked again when the units or the answers changed. */
+export type SeesLun = (lun: number) => boolean;
 
 type AsyncListener = (event: AsyncEvent) => void;
 
@@ -55,7 +60,7 @@ export class ScsiTarget implements NexusSource {
   readonly #abortTasks: ScsiTargetOptions['abortTasks'];
   readonly #servers: DeviceServers;
   readonly #byLun = new Map<number, DeviceServer>();
-  readonly #nexuses = new Set<NexusState>();
+  readonly #nexuses = new Map<NexusState, Nexus>();
   readonly #listeners = new Set<AsyncListener>();
   readonly #stopChanges: () => void;
 
@@ -70,7 +75,8 @@ export class ScsiTarget implements NexusSource {
       portGroupTag,
       product,
       commands: COMMANDS,
-      lunNumbers: () => units.numbers(),
+      lunNumbers: (nexus) =>
+        units.numbers().filter((lun) => this.#nexuses.get(nexus)?.luns.has(lun) === true),
       nowMs: options.nowMs ?? (() => 0),
       allocate: options.allocate ?? ((bytes) => new Uint8Array(bytes)),
     };
@@ -79,17 +85,25 @@ export class ScsiTarget implements NexusSource {
   }
 
   /** A session reached full feature phase. What it missed before is one reset condition (SAM-5 §5.14). */
-  openNexus(initiator: InitiatorPort): Nexus {
+  openNexus(initiator: InitiatorPort, sees: SeesLun = () => true): Nexus {
     const state = new NexusState(initiator, this.facts.portName);
-    this.#nexuses.add(state);
-    for (const server of this.#byLun.values()) {
+    const nexus = new Nexus(this, state, sees);
+    nexus.luns = this.#shownTo(nexus);
+    this.#nexuses.set(state, nexus);
+    for (const server of nexus.luns.values()) {
       state.attentions.raise(server, Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     }
-    return new Nexus(this, state);
+    return nexus;
   }
 
   nexuses(): Iterable<NexusState> {
-    return this.#nexuses;
+    return this.#nexuses.keys();
+  }
+
+  *nexusesAt(server: DeviceServer): Iterable<NexusState> {
+    for (const [state, nexus] of this.#nexuses) {
+      if (nexus.luns === this.#byLun || nexus.lunsOf(server).length > 0) yield state;
+    }
   }
 
   async abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): Promise<void> {
@@ -97,28 +111,20 @@ export class ScsiTarget implements NexusSource {
     await Promise.all(luns.map((lun) => this.#abortTasks({ lun, initiatorPorts })));
   }
 
-  hasLun(lun: Uint8Array): boolean {
-    return this.serverAt(lun) !== undefined;
-  }
-
-  serverAt(lun: Uint8Array): DeviceServer | undefined {
-    const number = lunNumber(lun);
-    return number === undefined ? undefined : this.#byLun.get(number);
-  }
-
   /**
    * LOGICAL UNIT RESET, once its tasks have ended. Every nexus hears of it, the asker too (SAM-5
    * §6.3.3). False: no such LUN.
    */
-  resetLun(lun: Uint8Array, _from: Nexus): boolean {
-    const server = this.serverAt(lun);
+  resetLun(lun: Uint8Array, from: Nexus): boolean {
+    const server = from.serverAt(lun);
     server?.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);
     return server !== undefined;
   }
 
-  /** A reset of every unit, once the tasks have ended, whether a nexus asked for it or not. */
-  resetTarget(_from: Nexus | undefined): void {
-    for (const server of this.#byLun.values()) server.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);
+  /** A reset of every unit, once the tasks have ended; when a nexus asked for it, of those it is shown. */
+  resetTarget(from: Nexus | undefined): void {
+    for (const server of (from?.luns ?? this.#byLun).values())
+      server.reset(Sense.BUS_DEVICE_RESET_FUNCTION_OCCURRED);
   }
 
   /**
@@ -126,7 +132,7 @@ export class ScsiTarget implements NexusSource {
    * all others are told. False: no such LUN.
    */
   clearTaskSet(lun: Uint8Array, from: Nexus, affected?: readonly Nexus[]): boolean {
-    const server = this.serverAt(lun);
+    const server = from.serverAt(lun);
     const wants = affected && ((nexus: NexusState) => affected.some(({ state }) => state === nexus));
     server?.raise(Sense.COMMANDS_CLEARED_BY_ANOTHER_INITIATOR, from.state, wants);
     return server !== undefined;
@@ -151,12 +157,38 @@ export class ScsiTarget implements NexusSource {
     this.#nexuses.delete(state);
   }
 
+  /** Asks anew what each nexus is shown, and tells those for which that is something else now. */
+  reviewViews(): void {
+    const changed = new Set<Nexus>();
+    for (const nexus of this.#nexuses.values()) {
+      const luns = this.#shownTo(nexus);
+      if (sameEntries(luns, nexus.luns)) continue;
+      const before = new Set(nexus.luns.values());
+      nexus.luns = luns;
+      for (const server of before) if (nexus.lunsOf(server).length === 0) letGo(server, nexus.state);
+      this.#tellInventory(nexus);
+      changed.add(nexus);
+    }
+    if (changed.size > 0) this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0, (nexus) => changed.has(nexus));
+  }
+
   #inventoryChanged(): void {
     this.#mapUnits();
-    for (const server of this.#byLun.values()) {
-      for (const nexus of this.#nexuses) nexus.attentions.raise(server, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
-    }
-    this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0);
+    // Who is shown everything holds the map itself, which has changed already.
+    const whole = [...this.#nexuses.values()].filter((nexus) => nexus.luns === this.#byLun);
+    for (const nexus of whole) this.#tellInventory(nexus);
+    this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0, (nexus) => whole.includes(nexus));
+    this.reviewViews();
+  }
+
+  #tellInventory({ luns, state }: Nexus): void {
+    for (const server of luns.values()) state.attentions.raise(server, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
+  }
+
+  /** The map itself, which costs nothing to keep, for a nexus that is shown all of it. */
+  #shownTo({ sees }: Nexus): ReadonlyMap<number, DeviceServer> {
+    const shown = [...this.#byLun].filter(([lun]) => sees(lun));
+    return shown.length === this.#byLun.size ? this.#byLun : new Map(shown);
   }
 
   #mapUnits(): void {
@@ -170,30 +202,59 @@ export class ScsiTarget implements NexusSource {
       if (unit === undefined || this.#byLun.has(lun)) continue;
       this.#byLun.set(
         lun,
-        this.#servers.attach(unit, this, (code) => this.#tell(code, lun), this.facts.nowMs()),
+        this.#servers.attach(
+          unit,
+          this,
+          (code) => this.#tell(code, lun, (nexus) => nexus.luns.has(lun)),
+          this.facts.nowMs(),
+        ),
       );
     }
   }
 
-  #tell(code: SenseCode, lun: number): void {
-    const event = { sense: encodeSense(code, false), lun };
+  #tell(code: SenseCode, lun: number, concerns: AsyncEvent['concerns']): void {
+    const event = { sense: encodeSense(code, false), lun, concerns };
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+function sameEntries(a: ReadonlyMap<number, DeviceServer>, b: ReadonlyMap<number, DeviceServer>): boolean {
+  return a === b || (a.size === b.size && [...a].every(([lun, server]) => b.get(lun) === server));
+}
+
+/** A nexus is no longer shown a unit: whatever it holds there ends, but for what is persistent. */
+function letGo(server: DeviceServer, nexus: NexusState): void {
+  server.nexusLost(nexus);
+  nexus.attentions.forget(server);
 }
 
 /** One I_T nexus: commands in, results out. */
 export class Nexus {
   readonly state: NexusState;
+  readonly sees: SeesLun;
+  /** The units that the nexus is shown; to it there are no others. Set by the target. */
+  luns: ReadonlyMap<number, DeviceServer> = new Map();
   readonly #target: ScsiTarget;
 
-  constructor(target: ScsiTarget, state: NexusState) {
+  constructor(target: ScsiTarget, state: NexusState, sees: SeesLun) {
     this.#target = target;
     this.state = state;
+    this.sees = sees;
+  }
+
+  serverAt(lun: Uint8Array): DeviceServer | undefined {
+    const number = lunNumber(lun);
+    return number === undefined ? undefined : this.luns.get(number);
+  }
+
+  /** The LUN fields at which the nexus is shown this unit. */
+  lunsOf(server: DeviceServer): readonly Uint8Array[] {
+    return [...this.luns].filter(([, shown]) => shown === server).map(([lun]) => lunField(lun));
   }
 
   /** Runs one command. `done` is called exactly once, possibly before this returns. */
   execute(task: ScsiTask, done: (result: TaskResult) => void): void {
-    const server = this.#target.serverAt(task.lun);
+    const server = this.serverAt(task.lun);
     if (server === undefined) {
       done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }));
       return;
@@ -211,7 +272,7 @@ export class Nexus {
 
   /** Ends a task that waits in the task set: true, and its `done` is never called. */
   cancel(lun: Uint8Array, tag: number): boolean {
-    return this.#target.serverAt(lun)?.taskSet.cancel(this.state, tag) ?? false;
+    return this.serverAt(lun)?.taskSet.cancel(this.state, tag) ?? false;
   }
 
   /** I_T nexus loss. Tasks that wait are dropped; those that run complete to nobody. */

@@ -6,6 +6,7 @@ interface FieldTypes {
   readonly number: number;
   readonly boolean: boolean;
   readonly strings: readonly string[];
+  readonly numbers: readonly number[];
 }
 
 type FieldKind = keyof FieldTypes | `${keyof FieldTypes}?`;
@@ -27,6 +28,8 @@ function matches(kind: string, value: unknown): boolean {
       return typeof value === 'number' && Number.isFinite(value);
     case 'strings':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
+    case 'numbers':
+      return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item));
     default:
       return typeof value === kind;
   }

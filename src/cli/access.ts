@@ -26,7 +26,13 @@ interface SessionRow {
 interface AccessRow {
   readonly target: string;
   readonly allowedInitiators: readonly string[] | null;
+  readonly lunMasks: Readonly<Record<string, readonly number[]>>;
 }
+
+const withLuns =
+  ({ lunMasks }: AccessRow) =>
+  (name: string): string =>
+    lunMasks[name] === undefined ? name : `${name} (LUN ${lunMasks[name].join(' ')})`;
 
 const TARGET_OPTION = { type: 'string', describe: 'target (default: the default target)' } as const;
 
@@ -102,13 +108,23 @@ export function initiatorCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions
           command
             .positional('initiator', name)
             .option('target', TARGET_OPTION)
-            .example('$0 initiator allow iqn.1993-08.org.debian:01:abc', 'only listed initiators may log in'),
+            .option('lun', {
+              type: 'number',
+              array: true,
+              describe: 'show it these LUN numbers and no others; repeatable',
+            })
+            .option('all-luns', { type: 'boolean', describe: 'show it every LUN again' })
+            .example('$0 initiator allow iqn.1993-08.org.debian:01:abc', 'only listed initiators may log in')
+            .example('$0 initiator allow iqn.1993-08.org.debian:01:abc --lun 0 --lun 3', 'and see two LUNs'),
         (argv) =>
           runVerb(
             argv,
             'initiator.allow',
-            { initiator: argv.initiator, target: argv.target },
-            () => `allowed ${argv.initiator}`,
+            {
+              ...{ initiator: argv.initiator, target: argv.target },
+              ...{ luns: argv.lun, allLuns: argv['all-luns'] },
+            },
+            () => `allowed ${argv.initiator}${argv.lun === undefined ? '' : `: LUN ${argv.lun.join(', ')}`}`,
           ),
       )
       .command(
@@ -135,7 +151,7 @@ export function initiatorCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions
           runVerb<readonly AccessRow[]>(argv, 'initiator.list', { target: argv.target }, (rows) =>
             table(
               ['TARGET', 'INITIATORS'],
-              rows.map((row) => [row.target, row.allowedInitiators?.join(',') ?? 'all']),
+              rows.map((row) => [row.target, row.allowedInitiators?.map(withLuns(row)).join(',') ?? 'all']),
             ),
           ),
       )

@@ -37,7 +37,7 @@ export interface ConnectionHost {
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
   replaceSession(asker: Connection, tsih: number): void;
   manageTasks(asker: Connection, request: ManageTasks): void;
-  tasksCleared(connection: Connection, id: number): void;
+  tasksCleared(connection: Connection, id: number, aborted: number): void;
   note(connection: Connection, fact: Fact): void;
   /** The socket is gone; a session may still be ending. */
   ended(connection: Connection): void;
@@ -133,7 +133,7 @@ export class Connection {
         this.#host.manageTasks(this, effect);
         return;
       case 'tasksCleared':
-        this.#host.tasksCleared(this, effect.id);
+        this.#host.tasksCleared(this, effect.id, effect.aborted);
         return;
       case 'sessionOpened':
         this.#session = effect.session;

@@ -2,8 +2,10 @@
  * Where the connections of the server meet: sessions by TSIH, reinstatement, task management that
  * reaches other sessions, and what every session of a target must hear.
  */
-import type { Fact, SessionFacts } from '../../protocol/iscsi/effects.ts';
-import type { AbortRequest, Nexus } from '../../protocol/scsi/target.ts';
+import { encodeLun } from 'node-iscsi-pdu';
+import type { Fact, SessionFacts, TaskManagementResponse } from '../../protocol/iscsi/effects.ts';
+import type { DeviceServer } from '../../protocol/scsi/device-server.ts';
+import type { AbortRequest, AsyncEvent, Nexus } from '../../protocol/scsi/target.ts';
 import type { Clock } from '../clock.ts';
 import type { Target } from '../targets/targets.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -26,7 +28,15 @@ export interface OpenSession {
 /** What must happen when the aborted tasks of several sessions have all ended. */
 interface Clearing {
   readonly waitingFor: Set<Connection>;
-  readonly done: () => void;
+  /** Those that had such tasks. */
+  readonly affected: Connection[];
+  readonly done: (affected: readonly Connection[]) => void;
+}
+
+/** A connection and the LUNs whose tasks are to end there. */
+interface Victim {
+  readonly connection: Connection;
+  readonly luns: readonly Uint8Array[];
 }
 
 export class Hub implements ConnectionHost {
@@ -62,10 +72,10 @@ export class Hub implements ConnectionHost {
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined {
     this.#sessions.set(session.tsih, { facts: session, connection, sinceMs: this.#options.clock.nowMs() });
     const target = session.targetName === undefined ? undefined : this.#options.target(session.targetName);
-    return target?.scsi.openNexus({
-      portName: initiatorPortName(session),
-      deviceName: session.initiatorName,
-    });
+    return target?.scsi.openNexus(
+      { portName: initiatorPortName(session), deviceName: session.initiatorName },
+      (lun) => target.shows(session.initiatorName, lun),
+    );
   }
 
   sessionClosed(_connection: Connection, session: SessionFacts): void {
@@ -90,47 +100,68 @@ export class Hub implements ConnectionHost {
   manageTasks(asker: Connection, request: ManageTasks): void {
     const target = this.#targetOf(asker);
     const nexus = asker.nexus;
-    const answer = (response: 'complete' | 'lun-does-not-exist'): void =>
+    const answer = (response: TaskManagementResponse): void =>
       asker.feed({ type: 'taskManagementDone', request: request.request, response });
     if (target === undefined || nexus === undefined) {
       answer('lun-does-not-exist');
       return;
     }
-    const ofUnit = !request.function.startsWith('target-');
-    if (ofUnit && !target.scsi.hasLun(request.lun)) {
-      answer('lun-does-not-exist');
-      return;
+    const { function: asked, lun } = request;
+    const unit = nexus.serverAt(lun);
+    const wholeTarget = asked === 'target-warm-reset' || asked === 'target-cold-reset';
+    if (!wholeTarget && unit === undefined) answer('lun-does-not-exist');
+    else if (asked === 'abort-task-set') answer('complete');
+    else if (asked === 'target-cold-reset' && target.isMasked(nexus.state.initiator.deviceName)) {
+      // It would end the sessions of initiators on units that this one must not even know of.
+      answer('not-authorized');
+    } else {
+      const units = wholeTarget || unit === undefined ? [...new Set(nexus.luns.values())] : [unit];
+      this.#clear(this.#usersOf(units, asker), (affected) => {
+        if (asked === 'clear-task-set') target.scsi.clearTaskSet(lun, nexus, nexusesOf(affected));
+        else if (asked === 'lun-reset') target.scsi.resetLun(lun, nexus);
+        else target.scsi.resetTarget(nexus);
+        answer('complete');
+        if (asked === 'target-cold-reset') this.#dropOthers(asker, target.name);
+      });
     }
-    if (request.function === 'abort-task-set') {
-      answer('complete');
-      return;
+  }
+
+  /** Connections other than the asker's whose nexus is shown one of the units, through whichever target. */
+  #usersOf(units: readonly DeviceServer[], asker: Connection): Victim[] {
+    const users: Victim[] = [];
+    for (const { connection } of this.#sessions.values()) {
+      const { nexus } = connection;
+      if (connection === asker || nexus === undefined) continue;
+      const luns = units.flatMap((unit) => nexus.lunsOf(unit));
+      if (luns.length > 0) users.push({ connection, luns });
     }
-    const others = this.#othersOf(asker, target.name);
-    this.#clear(others, ofUnit ? request.lun : undefined, () => {
-      if (request.function === 'clear-task-set') target.scsi.clearTaskSet(request.lun, nexus);
-      else if (request.function === 'lun-reset') target.scsi.resetLun(request.lun, nexus);
-      else target.scsi.resetTarget(nexus);
-      answer('complete');
-      if (request.function !== 'target-cold-reset') return;
-      for (const other of others) other.feed({ type: 'drop', why: 'target cold reset by another initiator' });
-    });
+    return users;
+  }
+
+  #dropOthers(asker: Connection, targetName: string): void {
+    for (const { connection } of this.sessionsOf(targetName)) {
+      if (connection !== asker) {
+        connection.feed({ type: 'drop', why: 'target cold reset by another initiator' });
+      }
+    }
   }
 
   /** Ends tasks of other initiator ports on one target, as PREEMPT AND ABORT asks (SPC-4 §5.13.11.2.6). */
   abortTasks(targetName: string, request: AbortRequest): Promise<void> {
     const victims = this.sessionsOf(targetName)
       .filter((session) => request.initiatorPorts.includes(initiatorPortName(session.facts)))
-      .map((session) => session.connection);
-    return new Promise((resolve) => this.#clear(victims, request.lun, resolve));
+      .map(({ connection }) => ({ connection, luns: [request.lun] }));
+    return new Promise((resolve) => this.#clear(victims, () => resolve()));
   }
 
-  tasksCleared(connection: Connection, id: number): void {
+  tasksCleared(connection: Connection, id: number, aborted: number): void {
     const clearing = this.#clearings.get(id);
     if (clearing === undefined) return;
+    if (aborted > 0) clearing.affected.push(connection);
     clearing.waitingFor.delete(connection);
     if (clearing.waitingFor.size > 0) return;
     this.#clearings.delete(id);
-    clearing.done();
+    clearing.done(clearing.affected);
   }
 
   note(connection: Connection, fact: Fact): void {
@@ -141,16 +172,19 @@ export class Hub implements ConnectionHost {
     this.#connections.delete(connection);
     for (const [id, clearing] of [...this.#clearings]) {
       if (clearing.waitingFor.has(connection) && connection.session === undefined)
-        this.tasksCleared(connection, id);
+        this.tasksCleared(connection, id, 0);
     }
   }
 
   /**
-   * Sends an Asynchronous Message with this sense to every session of a target (RFC 7143 §11.9.1, event 0).
+   * Sends an Asynchronous Message (RFC 7143 §11.9.1, event 0) to every session of a target that it
+   * concerns.
    */
-  announce(targetName: string, message: { readonly sense: Uint8Array; readonly lun: Uint8Array }): void {
+  announce(targetName: string, { sense, lun, concerns }: AsyncEvent): void {
     for (const { connection } of this.sessionsOf(targetName)) {
-      connection.feed({ type: 'asyncMessage', sense: message.sense, lun: message.lun });
+      const { nexus } = connection;
+      if (nexus === undefined || !concerns(nexus)) continue;
+      connection.feed({ type: 'asyncMessage', sense, lun: encodeLun(lun) });
     }
   }
 
@@ -159,24 +193,21 @@ export class Hub implements ConnectionHost {
     return name === undefined ? undefined : this.#options.target(name);
   }
 
-  #othersOf(asker: Connection, targetName: string): readonly Connection[] {
-    return this.sessionsOf(targetName)
-      .map((session) => session.connection)
-      .filter((connection) => connection !== asker);
-  }
-
-  #clear(connections: readonly Connection[], lun: Uint8Array | undefined, done: () => void): void {
-    if (connections.length === 0) {
-      done();
+  #clear(victims: readonly Victim[], done: Clearing['done']): void {
+    if (victims.length === 0) {
+      done([]);
       return;
     }
     this.#lastClearing += 1;
     const id = this.#lastClearing;
-    this.#clearings.set(id, { waitingFor: new Set(connections), done });
-    for (const connection of connections) {
-      connection.feed({ type: 'abortTasks', scope: lun === undefined ? {} : { lun }, id });
-    }
+    const waitingFor = new Set(victims.map(({ connection }) => connection));
+    this.#clearings.set(id, { waitingFor, affected: [], done });
+    for (const { connection, luns } of victims) connection.feed({ type: 'abortTasks', scope: { luns }, id });
   }
+}
+
+function nexusesOf(connections: readonly Connection[]): Nexus[] {
+  return connections.flatMap(({ nexus }) => nexus ?? []);
 }
 
 /** The initiator port of a session: the device's name and the ISID (RFC 7143 §4.4.1, SPC-4 §7.6.4.5). */

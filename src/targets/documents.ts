@@ -25,6 +25,8 @@ export interface TargetDocument {
   readonly retiredLuns: readonly number[];
   /** Initiator names that may log in; absent: every one. */
   readonly allowedInitiators?: readonly string[];
+  /** The LUN numbers that an initiator is shown, by its name; one that is not here is shown all. */
+  readonly lunMasks?: Readonly<Record<string, readonly number[]>>;
   readonly chapInbound?: StoredCredentials;
   readonly chapOutbound?: StoredCredentials;
 }

@@ -59,7 +59,19 @@ export function withoutLuns(
     else luns[key] = reference;
   }
   if (retired.length === 0) return target;
-  return { ...target, luns, retiredLuns: [...target.retiredLuns, ...retired] };
+  const { lunMasks: masks, ...rest } = target;
+  const lunMasks = masks === undefined ? {} : { lunMasks: withoutNumbers(masks, retired) };
+  return { ...rest, luns, retiredLuns: [...target.retiredLuns, ...retired], ...lunMasks };
+}
+
+/** A number that retires is granted to nobody any more: whatever is seen there later is something else. */
+function withoutNumbers(
+  masks: NonNullable<TargetDocument['lunMasks']>,
+  gone: readonly number[],
+): NonNullable<TargetDocument['lunMasks']> {
+  return Object.fromEntries(
+    Object.entries(masks).map(([name, luns]) => [name, luns.filter((lun) => !gone.includes(lun))]),
+  );
 }
 
 /** The number at which the target shows this, if it does. */

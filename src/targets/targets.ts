@@ -15,6 +15,7 @@ import {
   SERVER_DOCUMENT,
   type ServerDocument,
   type TargetDocument,
+  type TargetEntry,
   targetDocumentName,
 } from './documents.ts';
 import { chooseLun, lunOf, withLun, withoutLuns } from './lun-numbers.ts';
@@ -40,6 +41,10 @@ export interface Target {
   readonly documentName: string;
   readonly units: TargetUnits;
   readonly scsi: ScsiTarget;
+  /** Whether this initiator is shown some of the LUNs only. */
+  isMasked(initiatorName: string): boolean;
+  /** Whether this initiator is shown what is at this LUN number. */
+  shows(initiatorName: string, lun: number): boolean;
 }
 
 export interface TargetsOptions {
@@ -202,17 +207,25 @@ export class Targets {
       const { name } = entry;
       let target = this.#byName.get(name);
       if (target === undefined) {
-        const units = new TargetUnits();
-        target = {
-          name,
-          documentName: targetDocumentName(entry),
-          units,
-          scsi: this.#options.makeScsiTarget(name, units),
-        };
+        target = this.#make(entry);
         this.#byName.set(name, target);
       }
       target.units.replace(this.#unitsOf(this.document(name)));
+      target.scsi.reviewViews();
     }
+  }
+
+  #make(entry: TargetEntry): Target {
+    const { name } = entry;
+    const units = new TargetUnits();
+    const maskOf = (initiatorName: string): readonly number[] | undefined =>
+      this.document(name).lunMasks?.[initiatorName];
+    return {
+      ...{ name, units, documentName: targetDocumentName(entry) },
+      scsi: this.#options.makeScsiTarget(name, units),
+      isMasked: (initiatorName) => maskOf(initiatorName) !== undefined,
+      shows: (initiatorName, lun) => maskOf(initiatorName)?.includes(lun) !== false,
+    };
   }
 
   #unitsOf(document: TargetDocument): ReadonlyMap<number, LogicalUnit> {

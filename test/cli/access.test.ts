@@ -51,14 +51,39 @@ test('the first initiator allowed shuts all others out, and deny takes it off ag
   const initiator = 'iqn.1993-08.org.debian:01:abc';
   await server.cli('initiator', 'allow', initiator);
   expect(await server.cli('initiator', 'list')).toEqual([
-    { target: server.target, allowedInitiators: [initiator] },
+    { target: server.target, allowedInitiators: [initiator], lunMasks: {} },
   ]);
   expect(await refused('initiator', 'deny', 'iqn.1993-08.org.debian:01:xyz')).toMatch(/not on the list/);
   await server.cli('initiator', 'deny', initiator);
-  expect(await server.cli('initiator', 'list')).toEqual([{ target: server.target, allowedInitiators: [] }]);
+  expect(await server.cli('initiator', 'list')).toEqual([
+    { target: server.target, allowedInitiators: [], lunMasks: {} },
+  ]);
   // Nobody is left on the list, and nobody gets in: a shut door is not an open one.
   const inquiry = await run('iscsi-inq', [server.url()]);
   expect(inquiry.code).not.toBe(0);
+});
+
+test('an initiator is shown the LUNs it is allowed, until it is allowed all', async () => {
+  const initiator = 'iqn.1993-08.org.debian:01:masked';
+  await server.cli('lun', 'create', 'hidden', '--size', '1M', '--lun', '5');
+  expect(await refused('initiator', 'allow', initiator, '--lun', '6')).toMatch(/has no LUN 6/);
+  const masks = async (): Promise<unknown> => {
+    const [row] = (await server.cli('initiator', 'list')) as readonly { readonly lunMasks: unknown }[];
+    return row?.lunMasks;
+  };
+  await server.cli('initiator', 'allow', initiator, '--lun', '0', '--lun', '5');
+  expect(await masks()).toEqual({ [initiator]: [0, 5] });
+  await server.cli('initiator', 'allow', initiator, '--lun', '5');
+  await server.cli('initiator', 'allow', initiator);
+  expect(await masks()).toEqual({ [initiator]: [5] });
+  const shown = await run('iscsi-ls', ['-s', '-i', initiator, `iscsi://${server.host}:${server.port}`]);
+  expect(shown.stdout).toMatch(/Lun:5/);
+  expect(shown.stdout).not.toMatch(/Lun:0/);
+  await server.cli('lun', 'delete', 'hidden');
+  expect(await masks()).toEqual({ [initiator]: [] });
+  await server.cli('initiator', 'allow', initiator, '--all-luns');
+  expect(await masks()).toEqual({});
+  await server.cli('initiator', 'deny', initiator);
 });
 
 test('secrets are checked, and never come back', async () => {

@@ -21,7 +21,7 @@ function reportLuns(target: TargetFacts, nexus: NexusState, fields: Fields): Out
   const { selectReport, allocationLength } = fields;
   if (selectReport > SelectReport.ALL) return invalidCdbField(2);
   if (allocationLength < ALLOCATION_LENGTH_MIN) return invalidCdbField(6);
-  const numbers = selectReport === SelectReport.WELL_KNOWN ? [] : target.lunNumbers();
+  const numbers = selectReport === SelectReport.WELL_KNOWN ? [] : target.lunNumbers(nexus);
   nexus.attentions.clearEverywhere(Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
   const header = concatenated(u32Bytes(numbers.length * 8), u32Bytes(0));
   return truncated(concatenated(header, ...numbers.map(lunField)), allocationLength);

@@ -75,15 +75,38 @@ async function changeTarget(
 const allow = verb({
   name: 'initiator.allow',
   changes: true,
-  fields: { initiator: 'string', target: 'string?' },
-  async run(context, { initiator, target }) {
+  fields: { initiator: 'string', target: 'string?', luns: 'numbers?', allLuns: 'boolean?' },
+  async run(context, { initiator, target, luns, allLuns }) {
     const name = iscsiName(initiator, 'initiator');
-    await changeTarget(context, target, (document) => ({
-      ...document,
-      allowedInitiators: [...new Set([...(document.allowedInitiators ?? []), name])].sort(),
-    }));
+    if (luns !== undefined && allLuns === true) {
+      throw new OperatorError('usage', 'an initiator is shown either some LUNs or all of them');
+    }
+    await changeTarget(context, target, (document) => {
+      const absent = luns?.find((lun) => document.luns[String(lun)] === undefined);
+      if (absent !== undefined) {
+        throw new OperatorError(
+          'not-found',
+          `${document.targetName} has no LUN ${absent}; map something there first`,
+        );
+      }
+      const allowed = [...new Set([...(document.allowedInitiators ?? []), name])].sort();
+      const changed = { ...document, allowedInitiators: allowed };
+      // Naming an initiator again widens nothing by itself.
+      return luns === undefined && allLuns !== true ? changed : withMask(changed, name, luns);
+    });
   },
 });
+
+/** The document in which this initiator is shown these LUNs only, or all. */
+function withMask(
+  { lunMasks = {}, ...document }: TargetDocument,
+  name: string,
+  luns: readonly number[] | undefined,
+): TargetDocument {
+  const { [name]: _before, ...others } = lunMasks;
+  const masks = luns === undefined ? others : { ...others, [name]: [...new Set(luns)].sort((a, b) => a - b) };
+  return Object.keys(masks).length === 0 ? document : { ...document, lunMasks: masks };
+}
 
 const deny = verb({
   name: 'initiator.deny',
@@ -95,7 +118,8 @@ const deny = verb({
       if (before.allowedInitiators?.includes(name) !== true) {
         throw new OperatorError('not-found', `${name} is not on the list of ${before.targetName}`);
       }
-      return { ...before, allowedInitiators: before.allowedInitiators.filter((other) => other !== name) };
+      const allowedInitiators = before.allowedInitiators.filter((other) => other !== name);
+      return withMask({ ...before, allowedInitiators }, name, undefined);
     });
     for (const { facts, connection } of context.hub.sessionsOf(document.targetName)) {
       if (facts.initiatorName === name) connection.feed({ type: 'drop', why: 'the initiator was denied' });
@@ -115,6 +139,7 @@ const initiatorList = verb({
     return names.map((name) => ({
       target: name,
       allowedInitiators: context.targets.document(name).allowedInitiators ?? null,
+      lunMasks: context.targets.document(name).lunMasks ?? {},
     }));
   },
 });

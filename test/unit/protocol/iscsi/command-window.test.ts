@@ -172,6 +172,6 @@ describe('ORDERED commands (SAM-5 §8.9.4)', () => {
     send(peer, 2, { attr: SIMPLE });
     connection.feed({ type: 'abortTasks', scope: {}, id: 1 });
     expect(ran).toEqual([]);
-    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 1 });
+    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 1, aborted: 2 });
   });
 });

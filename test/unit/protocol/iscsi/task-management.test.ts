@@ -215,11 +215,11 @@ describe('from outside (abortTasks)', () => {
     command(peer, 2, { lun: 5 });
     command(peer, 3, { write: true });
     peer.take(R2T);
-    connection.feed({ type: 'abortTasks', scope: { lun: encodeLun(0) }, id: 42 });
+    connection.feed({ type: 'abortTasks', scope: { luns: [encodeLun(0)] }, id: 42 });
     const cleared = (): boolean => connection.effects.some((effect) => effect.type === 'tasksCleared');
     expect(cleared()).toBe(false);
     target.running.find((task) => task.tag === 1)?.finish({ status: 0, transferBytes: 0 });
-    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 42 });
+    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 42, aborted: 2 });
     expect(peer.frames).toEqual([]);
     target.running.find((task) => task.tag === 2)?.finish({ status: 0, transferBytes: 0 });
     expect(peer.take(ScsiResponse)).toMatchObject({ initiatorTaskTag: 2 });
@@ -229,15 +229,15 @@ describe('from outside (abortTasks)', () => {
     const { peer, connection } = script(true);
     for (const cmdSN of [1, 2]) command(peer, cmdSN, { lun: 5 });
     const flat = Uint8Array.of(0x40, 5, 0, 0, 0, 0, 0, 0);
-    connection.feed({ type: 'abortTasks', scope: { lun: flat, exceptTag: 1 }, id: 1 });
+    connection.feed({ type: 'abortTasks', scope: { luns: [flat], exceptTag: 1 }, id: 1 });
     expect(connection.effects.filter((effect) => effect.type === 'cancelTask')).toMatchObject([{ task: 2 }]);
-    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 1 });
+    expect(connection.effects.at(-1)).toEqual({ type: 'tasksCleared', id: 1, aborted: 1 });
   });
 
   test('before and after a session there is nothing to end', () => {
     const { target } = script();
     const connection = target.connect();
     connection.feed({ type: 'abortTasks', scope: {}, id: 7 });
-    expect(connection.effects).toEqual([{ type: 'tasksCleared', id: 7 }]);
+    expect(connection.effects).toEqual([{ type: 'tasksCleared', id: 7, aborted: 0 }]);
   });
 });

@@ -54,11 +54,11 @@ test('the cost of a 4 KiB READ above the device', async () => {
   const unit = memoryUnit({ blockBytes: 4096 });
   const buffer = new Uint8Array(4096);
   unit.device.read = () => undefined;
-  const { units, a, target } = await ready({}, { allocate: () => buffer });
+  const { units, a } = await ready({}, { allocate: () => buffer });
   units.units.set(0, unit);
   units.changed();
   await a.settle();
-  expect(target.hasLun(new Uint8Array(8))).toBe(true);
+  expect(a.nexus.serverAt(new Uint8Array(8))).toBeDefined();
   const read = task(cdb10(0x28, 5, 1), { room: 4096 });
   let bytes = 0;
   const done = ({ transferBytes }: { transferBytes: number }): void => {

@@ -109,11 +109,11 @@ describe('the map of units', () => {
   });
 
   test('a unit that left is no unit; one in its place is new', async () => {
-    const { a, units, target } = await ready();
+    const { a, units } = await ready();
     await a.run([0x16]);
     units.units.delete(0);
     units.changed();
-    expect([verdict(await a.run(TUR)), target.hasLun(lunBytes(0))]).toEqual(['5/25/00', false]);
+    expect([verdict(await a.run(TUR)), a.nexus.serverAt(lunBytes(0))]).toEqual(['5/25/00', undefined]);
     units.units.set(0, memoryUnit({ capacityBlocks: 8 }));
     units.changed();
     expect(verdict(await a.run(TUR))).toBe('6/3f/0e');
@@ -218,7 +218,8 @@ describe('the task set', () => {
   });
 
   test('a task that waits can be cancelled, and lets the next one go', async () => {
-    const { begun, ended, read, finish, a, target } = await slow();
+    const { begun, ended, read, finish, a } = await slow();
+    const server = a.nexus.serverAt(lunBytes(0));
     read(1, 'simple');
     read(2, 'ordered');
     read(3, 'simple');
@@ -233,7 +234,7 @@ describe('the task set', () => {
     a.nexus.close();
     await finish();
     expect(begun).toEqual([1, 3, 4]);
-    expect(target.serverAt(lunBytes(0))?.taskSet).toMatchObject({ running: 0, blocked: 0 });
+    expect(server?.taskSet).toMatchObject({ running: 0, blocked: 0 });
   });
 
   test('too many that wait are TASK SET FULL; ACA is an error', async () => {
