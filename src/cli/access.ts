@@ -97,42 +97,50 @@ function targetDelete(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
   );
 }
 
+const INITIATOR_NAME = {
+  type: 'string',
+  demandOption: true,
+  describe: 'iSCSI name of the initiator',
+} as const;
+
+function initiatorAllow(initiator: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return initiator.command(
+    'allow <initiator>',
+    'let an initiator use a target; from the first one on, all others may not',
+    (command) =>
+      command
+        .positional('initiator', INITIATOR_NAME)
+        .option('target', TARGET_OPTION)
+        .option('lun', {
+          type: 'number',
+          array: true,
+          describe: 'show it these LUN numbers and no others; repeatable',
+        })
+        .option('all-luns', { type: 'boolean', describe: 'show it every LUN again' })
+        .example('$0 initiator allow iqn.1993-08.org.debian:01:abc', 'only listed initiators may log in')
+        .example('$0 initiator allow iqn.1993-08.org.debian:01:abc --lun 0 --lun 3', 'and see two LUNs'),
+    (argv) =>
+      runVerb(
+        argv,
+        'initiator.allow',
+        {
+          ...{ initiator: argv.initiator, target: argv.target },
+          ...{ luns: argv.lun, allLuns: argv['all-luns'] },
+        },
+        () => `allowed ${argv.initiator}${argv.lun === undefined ? '' : `: LUN ${argv.lun.join(', ')}`}`,
+      ),
+  );
+}
+
 export function initiatorCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
-  const name = { type: 'string', demandOption: true, describe: 'iSCSI name of the initiator' } as const;
   return root.command('initiator', 'who may log in', (initiator) =>
-    initiator
-      .command(
-        'allow <initiator>',
-        'let an initiator use a target; from the first one on, all others may not',
-        (command) =>
-          command
-            .positional('initiator', name)
-            .option('target', TARGET_OPTION)
-            .option('lun', {
-              type: 'number',
-              array: true,
-              describe: 'show it these LUN numbers and no others; repeatable',
-            })
-            .option('all-luns', { type: 'boolean', describe: 'show it every LUN again' })
-            .example('$0 initiator allow iqn.1993-08.org.debian:01:abc', 'only listed initiators may log in')
-            .example('$0 initiator allow iqn.1993-08.org.debian:01:abc --lun 0 --lun 3', 'and see two LUNs'),
-        (argv) =>
-          runVerb(
-            argv,
-            'initiator.allow',
-            {
-              ...{ initiator: argv.initiator, target: argv.target },
-              ...{ luns: argv.lun, allLuns: argv['all-luns'] },
-            },
-            () => `allowed ${argv.initiator}${argv.lun === undefined ? '' : `: LUN ${argv.lun.join(', ')}`}`,
-          ),
-      )
+    initiatorAllow(initiator)
       .command(
         'deny <initiator>',
         'take an initiator off the list and end its sessions',
         (command) =>
           command
-            .positional('initiator', name)
+            .positional('initiator', INITIATOR_NAME)
             .option('target', TARGET_OPTION)
             .example('$0 initiator deny iqn.1993-08.org.debian:01:abc', 'it is logged out at once'),
         (argv) =>
