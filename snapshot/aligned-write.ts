@@ -27,7 +27,7 @@ export class AlignedWrite implements Intent {
   readonly pieces: readonly Piece[];
   readonly dataBytes: number;
   readonly atomic: boolean;
-  retried = false;
+  tries = 0;
   readonly #options: AlignedWriteOptions;
   readonly #resolve: () => void;
   readonly #reject: (cause: unknown) => void;

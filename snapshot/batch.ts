@@ -31,8 +31,8 @@ export interface Intent {
   readonly dataBytes: number;
   /** All of it is one record, however large. */
   readonly atomic: boolean;
-  /** It found no room once already. */
-  retried: boolean;
+  /** How often it found no room already. */
+  tries: number;
   /** Called once: undefined when the change stands. */
   done(error: unknown): void;
 }
@@ -66,9 +66,10 @@ export class PlacedIntent {
     this.intent.done(error);
   }
 
-  /** Takes it out of the batch without telling: it comes again. */
-  setAside(): void {
+  /** Takes it out of the batch without telling: it comes again, or is told otherwise. */
+  setAside(): Intent {
     this.finished = true;
+    return this.intent;
   }
 
   /** Gives every block with data its place; a piece is cut where a run ends. */

@@ -28,6 +28,8 @@ export interface VlunObject {
   readonly tracks?: number;
   /** It follows the layers of the tracked VLUN up to, but excluding, this image; all of them when absent. */
   readonly tracksUntil?: number;
+  /** Space that is kept for it (space.ts); absent: none. */
+  readonly reservedBytes?: number;
   /** NAME@SNAP it was cloned from, as it was called then. */
   readonly parent?: string;
 }

@@ -21,9 +21,10 @@ import { Batch, type Intent, type PlacedIntent } from './batch.ts';
 import type { RecordEncoder } from './journal-record.ts';
 import { JournalWriter, type JournalWriterOptions } from './journal-writer.ts';
 import type { DataSpace } from './medium/medium.ts';
+import { Starving, type StarvingOptions } from './starving.ts';
 import type { Views, VlunNode } from './views.ts';
 
-export interface CommitterOptions extends JournalWriterOptions {
+export interface CommitterOptions extends JournalWriterOptions, StarvingOptions {
   readonly data: DataSpace;
   readonly allocator: Allocator;
   readonly applier: Applier;
@@ -34,11 +35,10 @@ export interface CommitterOptions extends JournalWriterOptions {
   readonly recordBytes: number;
   /** What a batch has to wait for before it begins; undefined: nothing. */
   readonly pressure: () => Promise<void> | undefined;
+  /** How many blocks a command of this VLUN may take; of none: one without a reservation. */
+  readonly allowedBlocks: (node: VlunNode | undefined) => number;
   /** Told after each batch how many bytes of data it stored. */
   readonly onBatch: (dataBytes: number) => void;
-  /** Makes freed places allocatable; undefined: there are none to wait for. */
-  readonly makeRoom: () => Promise<void> | undefined;
-  readonly onFull: (node: VlunNode) => void;
 }
 
 interface Boundary {
@@ -48,6 +48,11 @@ interface Boundary {
 
 type Item = Intent | Boundary;
 
+interface Starved {
+  readonly intent: Intent;
+  readonly cause: unknown;
+}
+
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #writer: JournalWriter;
@@ -55,7 +60,7 @@ export class Committer {
   #head = 0;
   #scheduled = false;
   #busy = false;
-  #starved = 0;
+  readonly #starving: Starving;
   #failure: StoreError | undefined;
   /** The last record that stands in the journal and in the tables. */
   #sequence: number;
@@ -65,6 +70,7 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#writer = new JournalWriter(options);
+    this.#starving = new Starving(options, (intent) => this.#push(intent));
     this.#sequence = options.encoder.sequence;
   }
 
@@ -256,6 +262,10 @@ export class Committer {
   #allocate(batch: Batch): MaybePromise<void> {
     const blocks = batch.dataBlocks();
     if (blocks === 0) return this.#store(batch);
+    if (blocks > this.#options.allowedBlocks(undefined)) {
+      this.#pinAll(batch);
+      return this.#allocateEach(batch);
+    }
     try {
       const runs = this.#options.allocator.allocate(blocks);
       if (runs instanceof Promise) {
@@ -275,35 +285,34 @@ export class Committer {
 
   /** There is not room for all of them: those that fit go on. */
   async #allocateEach(batch: Batch): Promise<void> {
+    const starved: Starved[] = [];
     for (const placed of batch.placed) {
       try {
-        if (placed.dataBlocks > 0) placed.place(await this.#options.allocator.allocate(placed.dataBlocks));
+        if (placed.dataBlocks > 0) await this.#allocateOne(placed);
       } catch (cause) {
         if (!(cause instanceof StoreError)) throw cause;
-        this.#starve(placed, cause);
+        starved.push({ intent: placed.setAside(), cause });
       }
     }
-    batch.removeFinished();
-    return this.#store(batch);
+    return this.#goOn(batch, starved, () => this.#store(batch));
   }
 
-  /** No room: what waits to be freed is made free, once; then the command fails. */
-  #starve(placed: PlacedIntent, cause: StoreError): void {
-    const { intent } = placed;
-    const room = cause.code === 'NO_SPACE' && !intent.retried ? this.#options.makeRoom() : undefined;
-    if (room === undefined) {
-      if (cause.code === 'NO_SPACE' && intent.node !== undefined) this.#options.onFull(intent.node);
-      placed.finish(cause);
-      return;
+  /** Those that found no room come afterwards: what goes on may free what they need. */
+  async #goOn(batch: Batch, starved: readonly Starved[], rest: () => MaybePromise<void>): Promise<void> {
+    batch.removeFinished();
+    try {
+      await rest();
+    } finally {
+      for (const { intent, cause } of starved) this.#starving.take(intent, cause);
     }
-    intent.retried = true;
-    placed.setAside();
-    this.#starved += 1;
-    const again = (): void => {
-      this.#starved -= 1;
-      this.#push(intent);
-    };
-    void room.then(again, again);
+  }
+
+  async #allocateOne(placed: PlacedIntent): Promise<void> {
+    const { allocator, allowedBlocks } = this.#options;
+    if (placed.dataBlocks > allowedBlocks(placed.intent.node)) {
+      throw new StoreError('NO_SPACE', 'What the pool has free is reserved for other VLUNs.');
+    }
+    placed.place(await allocator.allocate(placed.dataBlocks));
   }
 
   #store(batch: Batch): MaybePromise<void> {
@@ -327,18 +336,17 @@ export class Committer {
 
   /** The write of all of them failed: each is stored alone, and those that fail give their places back. */
   async #storeEach(batch: Batch): Promise<void> {
+    const starved: Starved[] = [];
     for (const placed of batch.placed) {
       try {
         const writes = placed.writes();
         if (writes.length > 0) await this.#options.data.write(writes);
       } catch (cause) {
         placed.eachRun((place, blocks) => this.#options.allocator.abandon(place, blocks));
-        if (cause instanceof StoreError) this.#starve(placed, cause);
-        else placed.finish(cause);
+        starved.push({ intent: placed.setAside(), cause });
       }
     }
-    batch.removeFinished();
-    return this.#append(batch);
+    return this.#goOn(batch, starved, () => this.#append(batch));
   }
 
   #append(batch: Batch): MaybePromise<void> {
@@ -369,7 +377,7 @@ export class Committer {
   }
 
   #isIdle(): boolean {
-    return !this.#busy && this.#head >= this.#queue.length && this.#starved === 0;
+    return !this.#busy && this.#head >= this.#queue.length && this.#starving.waiting === 0;
   }
 
   #tellIdle(): void {

@@ -20,6 +20,7 @@ export function vlunInfo(from: InfoSource, vlun: VlunObject): VlunInfo {
     readOnly: vlun.readOnly,
     removable: vlun.removable,
     writeCache: vlun.writeCache,
+    reservedBytes: vlun.reservedBytes ?? 0,
     createdAtMs: vlun.createdAtMs,
     ...(tracked !== undefined && { tracks: tracked.name }),
     trackers: [...catalogue.vluns.values()]

@@ -46,6 +46,8 @@ export interface PoolOptions {
   readonly reclaimPagesPerStep: number;
   /** Pause between two steps of the background while commands come in. */
   readonly reclaimPauseMs: number;
+  /** Shares of the space, in percent, at which initiators and operator are warned. */
+  readonly thresholdPercents: readonly number[];
 }
 
 const MiB = 1024 * 1024;
@@ -63,6 +65,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   trimDelayMs: 2000,
   reclaimPagesPerStep: 1024,
   reclaimPauseMs: 10,
+  thresholdPercents: [80, 90],
 };
 
 /** Something that happened in a pool. */
@@ -81,7 +84,14 @@ export type PoolFact =
   | { readonly type: 'checkpoint-failed'; readonly cause: unknown }
   /** A stored block failed its checksum, and was not returned. */
   | { readonly type: 'corrupt'; readonly unit: string; readonly lba: number; readonly place: number }
-  /** A write found no space left. */
+  /** So much of the space is used or reserved now; once, until it was clearly less again. */
+  | {
+      readonly type: 'threshold';
+      readonly percent: number;
+      readonly usedBytes: number;
+      readonly availableBytes: number;
+    }
+  /** A write found no space left; told once a minute while there is none. */
   | { readonly type: 'full'; readonly unit: string }
   /** A step of the background (giving back space) failed; it is tried again. */
   | { readonly type: 'background-failed'; readonly what: string; readonly cause: unknown };
@@ -97,6 +107,8 @@ export interface VlunInfo {
   readonly readOnly: boolean;
   readonly removable: boolean;
   readonly writeCache: boolean;
+  /** Space that it can store in its live image whatever others do; 0: none. */
+  readonly reservedBytes: number;
   readonly createdAtMs: number;
   /** The name of the VLUN it tracks (SYSTEM P1–P13). */
   readonly tracks?: string;
@@ -136,6 +148,11 @@ export interface PoolStatus {
   readonly capacityBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
+  /** That part of the free space that is kept for LUNs with a reservation. */
+  readonly reservedBytes: number;
+  /** What others can still write: less than what is free where space is reserved or the medium has less room. */
+  readonly availableBytes: number;
+  readonly thresholdPercents: readonly number[];
   /** Freed already or about to be given back by the background, and not yet allocatable. */
   readonly reclaimableBytes: number;
   readonly images: number;
@@ -158,6 +175,8 @@ export interface CreateVlunRequest extends WithDocuments {
   readonly removable?: boolean;
   /** On unless told otherwise. Off: every write is flushed before it is acknowledged. */
   readonly writeCache?: boolean;
+  /** At most its size; 0 or absent: none. */
+  readonly reservedBytes?: number;
 }
 
 export interface ResizeRequest extends WithDocuments {
@@ -177,6 +196,7 @@ export interface SetVlunRequest extends WithDocuments {
   readonly name: string;
   readonly readOnly?: boolean;
   readonly writeCache?: boolean;
+  readonly reservedBytes?: number;
 }
 
 /** One snapshot of a consistency group; all of a request are one point of the journal. */

@@ -21,7 +21,7 @@ import { loadState, POOL_FORMAT, stateChange } from './pool-state.ts';
 import type * as Types from './pool-types.ts';
 import { preserve } from './preserve.ts';
 import { release } from './release.ts';
-import { vlunNamed } from './requests.ts';
+import { reservation, vlunNamed } from './requests.ts';
 import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
 import { isStaging, stage } from './staging.ts';
@@ -45,6 +45,7 @@ export class Pool {
     this.#usage = new UsageAccount(service.parts);
     this.#lookup = new Lookup(service.parts);
     this.#contents = new ContentVerbs({ service, units: this.#units, lookup: this.#lookup });
+    service.onThreshold = () => this.#units.tellWriters('space-threshold');
     const { documents } = service.parts.catalogue;
     this.documents = {
       get: (name) => documents.get(name),
@@ -118,9 +119,9 @@ export class Pool {
     );
   }
 
-  /** OperatorError exists, bad-name, bad-size. */
+  /** OperatorError exists, bad-name, bad-size, no-space. */
   createVlun(request: Types.CreateVlunRequest): Promise<Types.VlunInfo> {
-    return this.#making(request, (draft, nowMs) => createVlun(draft, request, nowMs));
+    return this.#making(request, (draft, nowMs) => this.#promising(draft, createVlun(draft, request, nowMs)));
   }
 
   /** A VLUN that tracks another (P1–P13). OperatorError not-found, exists, bad-name. */
@@ -135,7 +136,7 @@ export class Pool {
 
   /** Ends the tracking. OperatorError not-found, not-tracking. */
   release(request: { readonly name: string } & Types.WithDocuments): Promise<Types.VlunInfo> {
-    return this.#making(request, (draft) => release(draft, request.name));
+    return this.#making(request, (draft) => this.#promising(draft, release(draft, request.name)));
   }
 
   /** All of them at one point. OperatorError not-found, exists, bad-name, duplicate. */
@@ -145,7 +146,7 @@ export class Pool {
   ): Promise<Types.SnapshotsTaken> {
     const nowMs = this.#service.parts.environment.nowMs();
     const { result, pausedMs } = await changeCatalogue(this.#service, options, (draft) =>
-      createSnapshots(draft, targets, { nowMs, schedule: options.schedule }),
+      this.#promising(draft, createSnapshots(draft, targets, { nowMs, schedule: options.schedule })),
     );
     return { snapshots: result.map((snapshot) => snapshotInfo(this.#service.parts, snapshot)), pausedMs };
   }
@@ -188,16 +189,19 @@ export class Pool {
     return vlunInfo(this.#service.parts, await this.#contents.resize(request));
   }
 
-  /** OperatorError not-found. */
+  /** OperatorError not-found, bad-size, no-space. */
   async setVlun(request: Types.SetVlunRequest): Promise<Types.VlunInfo> {
     const vlun = await this.#verb(request, (draft) => {
-      const present = vlunNamed(draft, request.name);
+      const { reservedBytes, ...present } = vlunNamed(draft, request.name);
       const { readOnly = present.readOnly, writeCache = present.writeCache } = request;
-      draft.putVlun({ ...present, readOnly, writeCache });
-      return present;
+      const reserved = reservation(request.reservedBytes ?? reservedBytes, present.sizeBytes);
+      draft.putVlun({ ...present, readOnly, writeCache, ...reserved });
+      return this.#promising(draft, present);
     });
     const node = this.#lookup.node(vlun.id);
-    this.#units.tell(node, 'mode-changed');
+    const { readOnly, writeCache } = node.vlun;
+    if (readOnly !== vlun.readOnly || writeCache !== vlun.writeCache) this.#units.tell(node, 'mode-changed');
+    this.#service.space.watch();
     return vlunInfo(this.#service.parts, node.vlun);
   }
 
@@ -212,13 +216,16 @@ export class Pool {
   }
 
   status(): Types.PoolStatus {
-    const { parts, reclaimer, state } = this.#service;
-    const { allocator, tables, resolver, catalogue, medium } = parts;
+    const { parts, reclaimer, space, state } = this.#service;
+    const { allocator, tables, resolver, catalogue, medium, options } = parts;
     return {
       state,
       capacityBytes: allocator.capacityBlocks * POOL_BLOCK_BYTES,
       usedBytes: allocator.referencedBlocks * POOL_BLOCK_BYTES,
       freeBytes: allocator.freeBlocks * POOL_BLOCK_BYTES,
+      reservedBytes: space.heldBlocks * POOL_BLOCK_BYTES,
+      availableBytes: space.availableBlocks * POOL_BLOCK_BYTES,
+      thresholdPercents: options.thresholdPercents,
       reclaimableBytes: (allocator.busyBlocks + reclaimer.heldBlocks) * POOL_BLOCK_BYTES,
       images: catalogue.images.size,
       journalBytes: medium.journal.keptBytes,
@@ -269,11 +276,18 @@ export class Pool {
     }
     await medium.data.grow(capacityBlocks);
     allocator.grow(capacityBlocks);
+    this.#service.space.watch();
   }
 
   /** Completes what runs, makes everything durable and gives the medium back. */
   close(): Promise<void> {
     return this.#service.close();
+  }
+
+  /** What a verb came to, unless it would promise space that is not there. */
+  #promising<T>(draft: Draft, result: T): T {
+    this.#service.space.refuseOvercommit(draft);
+    return result;
   }
 
   async #making(

@@ -191,7 +191,7 @@ export class Reclaimer {
         stands: (piece) => hidden.stands(piece),
         dataBytes: 0,
         atomic: false,
-        retried: false,
+        tries: 0,
         done: (error) => (error === undefined ? resolve() : reject(error)),
       });
     });

@@ -23,6 +23,21 @@ export function checkSize(sizeBytes: number, blockBytes: number): void {
   );
 }
 
+/** A reservation as it is stored: none where it is 0. OperatorError bad-size. */
+export function reservation(
+  reservedBytes: number | undefined,
+  sizeBytes: number,
+): { readonly reservedBytes?: number } {
+  if (reservedBytes === undefined || reservedBytes === 0) return {};
+  if (Number.isSafeInteger(reservedBytes) && reservedBytes > 0 && reservedBytes <= sizeBytes) {
+    return { reservedBytes };
+  }
+  throw new OperatorError(
+    'bad-size',
+    `A reservation is at most the size of the LUN, ${sizeBytes} bytes, not ${reservedBytes}.`,
+  );
+}
+
 /** Refuses what cannot be stored, and documents that belong to units. */
 export function checkDocuments(documents: Readonly<Record<string, unknown>> | undefined): void {
   for (const name of Object.keys(documents ?? {})) {

@@ -7,7 +7,7 @@
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, VlunObject } from './catalogue.ts';
 import type { ResizeRequest } from './pool-types.ts';
-import { checkSize } from './requests.ts';
+import { checkSize, reservation } from './requests.ts';
 
 /** Refuses what cannot be done before anything is. */
 export function checkResize(vlun: VlunObject, request: ResizeRequest): void {
@@ -20,6 +20,8 @@ export function checkResize(vlun: VlunObject, request: ResizeRequest): void {
   }
 }
 
-export function resize(draft: Draft, vlun: number, sizeBytes: number): void {
-  draft.putVlun({ ...draft.vlun(vlun), sizeBytes });
+/** A reservation that is larger than the VLUN then is becomes that small. */
+export function resize(draft: Draft, id: number, sizeBytes: number): void {
+  const { reservedBytes, ...vlun } = draft.vlun(id);
+  draft.putVlun({ ...vlun, sizeBytes, ...reservation(Math.min(reservedBytes ?? 0, sizeBytes), sizeBytes) });
 }

@@ -10,12 +10,14 @@ import { Committer } from './committer.ts';
 import { Flusher } from './flusher.ts';
 import { Gate } from './gate.ts';
 import { RecordEncoder } from './journal-record.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { Merger } from './merge.ts';
 import type { PoolParts } from './parts.ts';
 import type { PoolState } from './pool-types.ts';
 import { BlockReader } from './reader.ts';
 import { Reclaimer } from './reclaim.ts';
 import type { Replay } from './recover.ts';
+import { Space } from './space.ts';
 import { StructureWriter } from './structure-writer.ts';
 import { Trimmer } from './trim.ts';
 
@@ -31,12 +33,16 @@ export class PoolService {
   readonly checkpointer: Checkpointer;
   readonly reclaimer: Reclaimer;
   readonly trimmer: Trimmer;
+  readonly space: Space;
+  /** Told whenever the pool reaches a soft threshold. */
+  onThreshold: () => void = () => undefined;
   #state: PoolState = 'serving';
   #closing: Promise<void> | undefined;
 
   constructor(parts: PoolParts, replayed: Replay) {
     const { medium, environment, tables, resolver } = parts;
     this.parts = parts;
+    this.space = this.#makeSpace();
     this.reader = new BlockReader({
       data: medium.data,
       resolver,
@@ -85,6 +91,7 @@ export class PoolService {
     medium.lease.onLost((why) => this.fail('the lease of the pool was lost', new StoreError('CLOSED', why)));
     this.reclaimer.wake();
     this.trimmer.begin();
+    this.space.watch();
   }
 
   /** Nothing is acknowledged any more. */
@@ -186,6 +193,25 @@ export class PoolService {
     });
   }
 
+  #makeSpace(): Space {
+    const { environment, options, allocator, tables, catalogue, medium } = this.parts;
+    return new Space({
+      allocator,
+      tables,
+      catalogue,
+      data: medium.data,
+      thresholdPercents: options.thresholdPercents,
+      nowMs: () => environment.nowMs(),
+      onThreshold: (percent) => {
+        const usedBytes = allocator.referencedBlocks * POOL_BLOCK_BYTES;
+        const availableBytes = this.space.availableBlocks * POOL_BLOCK_BYTES;
+        environment.onFact({ type: 'threshold', percent, usedBytes, availableBytes });
+        this.onThreshold();
+      },
+      onFull: (node) => environment.onFact({ type: 'full', unit: node.label }),
+    });
+  }
+
   #makeTrimmer(): Trimmer {
     const { environment, options, allocator, freed } = this.parts;
     return new Trimmer({
@@ -227,12 +253,14 @@ export class PoolService {
       batchBytes: options.batchBytes,
       recordBytes: options.recordBytes,
       pressure: () => this.checkpointer.pressure(),
+      allowedBlocks: (node) => this.space.allowedBlocks(node),
       onBatch: (dataBytes) => {
+        this.space.changed();
         this.flusher.wrote(dataBytes);
         this.checkpointer.consider();
       },
       makeRoom: () => this.#makeRoom(),
-      onFull: (node) => environment.onFact({ type: 'full', unit: node.label }),
+      onFull: (node) => this.space.full(node),
       onFailure: (why, cause) => this.fail(why, cause),
     });
   }

@@ -66,6 +66,11 @@ export class Units {
     this.#vluns.get(node)?.unit.tell(fact);
   }
 
+  /** Tells the listeners of every VLUN that takes writes. */
+  tellWriters(fact: UnitFact): void {
+    for (const node of this.#service.parts.views.nodes) if (!node.vlun.readOnly) this.tell(node, fact);
+  }
+
   #documents(owner: string): UnitDocuments {
     const { parts, structure } = this.#service;
     return new UnitDocuments({

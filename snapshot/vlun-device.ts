@@ -238,7 +238,7 @@ export class VlunDevice implements BlockDevice {
     const dataBytes = pieces.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0);
     return new Promise((resolve, reject) => {
       const done = (error: unknown): void => (error === undefined ? resolve() : reject(error));
-      this.#options.committer.submit({ node: this.#node, pieces, dataBytes, atomic, retried: false, done });
+      this.#options.committer.submit({ node: this.#node, pieces, dataBytes, atomic, tries: 0, done });
     });
   }
 

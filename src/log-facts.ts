@@ -57,6 +57,14 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
         place: fact.place,
       });
       return;
+    case 'threshold':
+      log.warn('the pool runs out of space: delete or unmap something, or grow it', {
+        event,
+        percent: fact.percent,
+        usedBytes: fact.usedBytes,
+        availableBytes: fact.availableBytes,
+      });
+      return;
     case 'full':
       log.error('the pool is full: writes of new blocks fail; delete or unmap something, or grow it', {
         event,

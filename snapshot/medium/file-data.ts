@@ -30,6 +30,8 @@ import { discardExtent, dropCache, endOf, punchHole, readCached, startWriteBack 
 const READ_AT_ONCE_BYTES_MAX = 256 * 1024;
 /** Larger writes go to the thread pool. */
 const WRITE_AT_ONCE_BYTES_MAX = 256 * 1024;
+/** The unit in which stat counts what a file takes (POSIX, st_blocks). */
+const STAT_BLOCK_BYTES = 512;
 const WRITE_BACK_BYTES = 8 * 1024 * 1024;
 /** So many starts of write-back that are not through mean that the disk does not keep up. */
 const WRITE_BACKS_BEHIND_MAX = 4;
@@ -40,6 +42,8 @@ const DISCARD_CALL_BLOCKS_MAX = 8192;
 
 export interface FileDataOptions {
   readonly fd: number;
+  /** The file or device that `fd` is. */
+  readonly path: string;
   readonly isDevice: boolean;
   readonly capacityBlocks: number;
   /** A monotonic clock; without one, long writes are not noticed. */
@@ -94,6 +98,19 @@ export class FileData implements DataSpace {
 
   get capacityBlocks(): number {
     return this.#capacityBlocks;
+  }
+
+  /** What the sparse file has taken of its file system, and what that has left. */
+  roomBlocks(): number | undefined {
+    if (this.#options.isDevice) return undefined;
+    try {
+      const { bavail, bsize } = fs.statfsSync(this.#options.path);
+      const storedBytes = fs.fstatSync(this.#fd).blocks * STAT_BLOCK_BYTES;
+      return Math.floor((storedBytes + bavail * bsize) / POOL_BLOCK_BYTES);
+    } catch {
+      // A file that was renamed or whose file system does not say: then the capacity alone counts.
+      return undefined;
+    }
   }
 
   read(place: Place, into: Uint8Array): MaybePromise<void> {

@@ -297,12 +297,11 @@ class FileMedium implements Medium {
 
   async open(header: Header, options: OpenFileOptions): Promise<void> {
     const check = (): void => this.#check();
-    const { fd, isDevice } = openDataOfPool(
-      path.resolve(this.#directory, header.dataPath),
-      header.capacityBlocks,
-    );
+    const dataPath = path.resolve(this.#directory, header.dataPath);
+    const { fd, isDevice } = openDataOfPool(dataPath, header.capacityBlocks);
     const data = new FileData({
       fd,
+      path: dataPath,
       isDevice,
       capacityBlocks: header.capacityBlocks,
       nowMs: options.nowMs,

@@ -51,6 +51,11 @@ export interface DataSpace {
   discard(place: Place, blocks: number): MaybePromise<void>;
   /** Everything completed before the call is flushed when it completes. */
   flush(): Promise<void>;
+  /**
+   * How many blocks in all the medium could hold at this moment, what is stored included, where that may be
+   * less than the capacity; undefined where it cannot tell. Cheap, but not for every command.
+   */
+  roomBlocks?(): number | undefined;
   /** Makes the space `capacityBlocks` large; it never shrinks. */
   grow(capacityBlocks: number): Promise<void>;
 }

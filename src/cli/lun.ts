@@ -7,7 +7,7 @@ import { table } from './table.ts';
 
 export function lunCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('lun', 'create, list and change LUNs', (lun) =>
-    resizeCommand(mapCommands(showCommands(createCommand(lun))))
+    setCommand(resizeCommand(mapCommands(showCommands(createCommand(lun)))))
       .demandCommand(1, 'lun what? See `snaplun lun --help`')
       .example('snaplun lun create db --size 10G', 'a 10 GiB LUN, mapped at the next number')
       .example('snaplun lun list', 'all LUNs with what they use'),
@@ -36,6 +36,7 @@ function createCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
           default: 'on' as const,
           describe: 'off: every write is durable',
         })
+        .option('reserve', { type: 'string', describe: 'space kept for it: a size, or "full"' })
         .example('$0 lun create db --size 10G', 'a 10 GiB LUN')
         .example('$0 lun create vm --size 2T --block-size 4096 --lun 7', '4096-byte blocks, as LUN 7'),
     (argv) =>
@@ -51,10 +52,40 @@ function createCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
           readOnly: argv['read-only'],
           removable: argv.removable,
           writeCache: argv['write-cache'] === 'on',
+          reservedBytes: argv.reserve === 'full' ? parseSize(argv.size) : reservedBytes(argv.reserve),
         },
         (row) => `created ${row.name}: ${formatSize(row.sizeBytes)}, LUN ${row.lun} of ${row.target}`,
       ),
   );
+}
+
+function setCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return lun.command(
+    'set <name>',
+    'change what is kept for a LUN',
+    (command) =>
+      command
+        .positional('name', { type: 'string', demandOption: true, describe: 'name of the LUN' })
+        .option('reserve', {
+          type: 'string',
+          demandOption: true,
+          describe: 'space kept for it: a size, "full" or "none"',
+        })
+        .example('$0 lun set db --reserve 20G', 'db can always store 20 GiB, whatever others do'),
+    (argv) =>
+      runVerb<VlunRow>(
+        argv,
+        'lun.set',
+        { name: argv.name, reserveAll: argv.reserve === 'full', reservedBytes: reservedBytes(argv.reserve) },
+        (row) => `${row.name} has ${formatSize(row.reservedBytes)} reserved now`,
+      ),
+  );
+}
+
+/** What "full" means is known elsewhere. */
+function reservedBytes(reserve: string | undefined): number | undefined {
+  if (reserve === undefined || reserve === 'full') return undefined;
+  return reserve === 'none' ? 0 : parseSize(reserve);
 }
 
 function showCommands(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
+import { POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
 import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
@@ -20,6 +21,7 @@ interface ServeOptions extends GlobalOptions {
   readonly advertise: readonly string[];
   readonly target: string | undefined;
   readonly init: string | undefined;
+  readonly threshold: readonly number[];
   readonly 'log-format': LogFormat;
   readonly 'log-level': LogLevel;
 }
@@ -45,6 +47,12 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         })
         .option('target', { type: 'string', describe: 'default target of a new pool' })
         .option('init', { type: 'string', describe: 'NAME:SIZE, LUN 0 of a new pool' })
+        .option('threshold', {
+          type: 'number',
+          array: true,
+          default: [...POOL_DEFAULTS.thresholdPercents],
+          describe: 'percent of the space at which to warn; repeatable; 0: never',
+        })
         .option('log-format', {
           choices: ['text', 'json'] as const,
           default: 'text' as const,
@@ -84,6 +92,7 @@ async function serve(options: ServeOptions): Promise<void> {
     adminSocket,
     defaultTarget,
     ...(init === undefined ? {} : { init }),
+    bounds: { thresholdPercents: thresholdsOf(options.threshold) },
     clock: systemClock,
     log,
   });
@@ -95,6 +104,15 @@ async function serve(options: ServeOptions): Promise<void> {
 
 /** A pool that had failed could not be flushed when the server stopped. */
 const EXIT_POOL_FAILED = 1;
+
+/** Whole percents; 0 stands for none. */
+function thresholdsOf(percents: readonly number[]): readonly number[] {
+  for (const percent of percents) {
+    if (Number.isInteger(percent) && percent >= 0 && percent <= 100) continue;
+    throw new OperatorError('usage', '--threshold wants whole percents, 1 to 100, or 0 for none');
+  }
+  return percents.filter((percent) => percent > 0);
+}
 
 function parseInit(text: string): { readonly name: string; readonly sizeBytes: number } {
   const colon = text.indexOf(':');

@@ -95,12 +95,17 @@ describe('Blocks that were unmapped go back to what the pool lies on', () => {
 });
 
 const SPACE_ALLOCATION_FAILED_WRITE_PROTECT = '7/27/07';
+const THIN_PROVISIONING_SOFT_THRESHOLD_REACHED = '6/38/07';
 
 /** Writes MiB after MiB until the pool takes no more; how many it took. */
 async function fillUp(session: ScsiSession): Promise<number> {
   for (let mib = 0; ; mib += 1) {
     const ended = await session.write((mib * MiB) / BLOCK, new Uint8Array(MiB).fill(mib + 1));
     if (ended.status === 0) continue;
+    if (ended.sense === THIN_PROVISIONING_SOFT_THRESHOLD_REACHED) {
+      mib -= 1;
+      continue;
+    }
     expect(ended.sense).toBe(SPACE_ALLOCATION_FAILED_WRITE_PROTECT);
     return mib;
   }
@@ -196,6 +201,54 @@ describe('A pool that is full', () => {
     expect(await server.cli('pool', 'status')).toMatchObject({ capacityBytes: 32 * MiB });
     const again = await ScsiSession.open(server, { blockBytes: BLOCK });
     for (const mib of [0, filled, 23]) await holds(again, mib, mib + 1);
+    await isSound(server);
+  });
+});
+
+describe('Before it is full', () => {
+  test('every session of every LUN is told of a threshold once, and the log says so', async () => {
+    const pool = await createPool('--capacity', '16M');
+    const server = await startServer({ pool, args: ['--threshold', '50', '--threshold', '75'] });
+    await server.cli('lun', 'create', 'a', '--size', '48M', '--block-size', String(BLOCK));
+    await server.cli('lun', 'create', 'b', '--size', '48M');
+    const a = await ScsiSession.open(server, { blockBytes: BLOCK });
+    const b = await ScsiSession.open(server, { lun: 1 });
+    await writeMiB(a, 0, 7);
+    good(await b.testUnitReady());
+    const written = a.write((7 * MiB) / BLOCK, new Uint8Array(2 * MiB));
+    expect(await written).toMatchObject({ status: 0 });
+    for (const session of [a, b]) {
+      expect((await session.testUnitReady()).sense).toBe(THIN_PROVISIONING_SOFT_THRESHOLD_REACHED);
+      good(await session.testUnitReady());
+    }
+    await writeMiB(a, 9, 1);
+    good(await b.testUnitReady());
+    expect(server.log.match(/runs out of space/g)).toHaveLength(1);
+    expect(server.log).toMatch(/runs out of space.*percent.*50/);
+    expect(await server.cli('pool', 'status')).toMatchObject({ thresholdPercents: [50, 75] });
+    await server.stop();
+  });
+
+  test('what is reserved for a LUN stays writable for it, and for nobody else', async () => {
+    const pool = await createPool('--capacity', '16M');
+    const server = await startServer({ pool });
+    const blocks = ['--block-size', String(BLOCK)];
+    await server.cli('lun', 'create', 'a', '--size', '48M', ...blocks);
+    const row = await server.cli('lun', 'create', 'kept', '--size', '4M', '--reserve', 'full', ...blocks);
+    expect(row).toMatchObject({ reservedBytes: 4 * MiB });
+    const session = await ScsiSession.open(server, { blockBytes: BLOCK });
+    const filled = await fillUp(session);
+    expect(filled).toBeLessThan(12);
+    expect(await server.cli('pool', 'status')).toMatchObject({ reservedBytes: 5 * MiB });
+    const kept = await ScsiSession.open(server, { lun: 1, blockBytes: BLOCK });
+    await writeMiB(kept, 0, 4);
+    await writeMiB(kept, 0, 4);
+    await holds(kept, 3, 4);
+    const refused = await server.tryCli('snapshot', 'create', 'kept', 's');
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^snaplun: Reservations would need 4194304 bytes more[^\n]*\n$/);
+    expect(await server.cli('lun', 'set', 'kept', '--reserve', 'none')).toMatchObject({ reservedBytes: 0 });
+    await server.cli('snapshot', 'create', 'kept', 's');
     await isSound(server);
   });
 });

@@ -25,6 +25,7 @@ const create = verb({
     readOnly: 'boolean?',
     removable: 'boolean?',
     writeCache: 'boolean?',
+    reservedBytes: 'number?',
   },
   async run(context, args) {
     const blockBytes = args.blockBytes ?? 512;
@@ -39,6 +40,7 @@ const create = verb({
       readOnly: args.readOnly ?? false,
       removable: args.removable ?? false,
       writeCache: args.writeCache ?? true,
+      reservedBytes: args.reservedBytes ?? 0,
       documents: plan.documents,
     });
     context.targets.refresh();
@@ -77,6 +79,22 @@ const resize = verb({
     }
     const info = await context.pool.resizeVlun({ name, sizeBytes, shrink: shrink ?? false });
     context.log.info('LUN resized', { event: 'lun-resized', name, sizeBytes });
+    return vlunRow(context, info);
+  },
+});
+
+const set = verb({
+  name: 'lun.set',
+  changes: true,
+  fields: { name: 'string', reservedBytes: 'number?', reserveAll: 'boolean?' },
+  async run(context, { name, reservedBytes, reserveAll }) {
+    const { sizeBytes } = vlunInfo(context, name);
+    const reserved = reserveAll === true ? sizeBytes : reservedBytes;
+    const info = await context.pool.setVlun({
+      name,
+      ...(typeof reserved === 'number' && { reservedBytes: reserved }),
+    });
+    context.log.info('LUN set', { event: 'lun-set', name, reservedBytes: info.reservedBytes });
     return vlunRow(context, info);
   },
 });
@@ -140,4 +158,4 @@ const unmap = verb({
   },
 });
 
-export const LUN_VERBS: readonly Verb[] = [create, list, show, resize, remove, map, unmap];
+export const LUN_VERBS: readonly Verb[] = [create, list, show, resize, set, remove, map, unmap];

@@ -17,6 +17,7 @@ export interface VlunRow {
   readonly serial: string;
   readonly usedBytes: number;
   readonly exclusiveBytes: number;
+  readonly reservedBytes: number;
   readonly createdAt: string;
   readonly snapshots: readonly string[];
   readonly tracks?: string;
@@ -54,6 +55,7 @@ export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<Vl
     serial: info.identity.serial,
     usedBytes: usage.usedBytes,
     exclusiveBytes: usage.exclusiveBytes,
+    reservedBytes: info.reservedBytes,
     createdAt: new Date(info.createdAtMs).toISOString(),
     snapshots: info.snapshots,
     ...(info.tracks === undefined ? {} : { tracks: info.tracks }),
