@@ -136,7 +136,7 @@ class Run implements Stage, Listener {
 
   onFact(fact: PoolFact): void {
     this.#say(`  fact ${JSON.stringify(fact)}`);
-    const explained = fact.type === 'recovered' || fact.type === 'checkpoint' || fact.type === 'full';
+    const explained = ['recovered', 'checkpoint', 'full', 'threshold'].includes(fact.type);
     if (explained || (this.#machine.faults > 0 && fact.type !== 'corrupt')) return;
     const cause = 'cause' in fact ? fact.cause : undefined;
     throw new Disagreement(`the pool reports ${JSON.stringify(fact)}`, { cause });
