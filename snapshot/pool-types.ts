@@ -150,7 +150,7 @@ export interface PoolStatus {
   readonly freeBytes: number;
   /** That part of the free space that is kept for LUNs with a reservation. */
   readonly reservedBytes: number;
-  /** What others can still write: less than what is free where space is reserved or the medium has less room. */
+  /** What others can still write: less than is free where some is reserved or the medium has less room. */
   readonly availableBytes: number;
   readonly thresholdPercents: readonly number[];
   /** Freed already or about to be given back by the background, and not yet allocatable. */

@@ -1,10 +1,10 @@
 /**
  * Who may still be given how much of the pool's space.
  *
- * A VLUN may have a reservation: so many blocks it can always store in its live image. What it has not stored
- * of them is its *claim*, and free space up to the sum of all claims is kept from everybody else. A snapshot
- * freezes the live image, so the claim begins anew: overwriting what the snapshot holds takes new blocks. Where
- * the pool has no room for that, the snapshot is refused, not the promise broken.
+ * A VLUN may have a reservation: so many blocks it can always store in its live image. What it has not
+ * stored of them is its *claim*, and free space up to the sum of all claims is kept from everybody else. A
+ * snapshot freezes the live image, so the claim begins anew: overwriting what the snapshot holds takes new
+ * blocks. Where the pool has no room for that, the snapshot is refused, not the promise broken.
  *
  * An overwrite takes a new block before the old one is free, also in a VLUN that has stored its whole
  * reservation. So beside the claims some working space is kept, from which such writes live until what they

@@ -58,18 +58,8 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
       });
       return;
     case 'threshold':
-      log.warn('the pool runs out of space: delete or unmap something, or grow it', {
-        event,
-        percent: fact.percent,
-        usedBytes: fact.usedBytes,
-        availableBytes: fact.availableBytes,
-      });
-      return;
     case 'full':
-      log.error('the pool is full: writes of new blocks fail; delete or unmap something, or grow it', {
-        event,
-        unit: fact.unit,
-      });
+      logSpace(log, event, fact);
       return;
     case 'background-failed':
       log.error('a step of the background failed and is tried again', {
@@ -80,6 +70,18 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
       return;
     default:
       fact satisfies never;
+  }
+}
+
+function logSpace(log: Log, event: string, fact: Extract<PoolFact, { type: 'threshold' | 'full' }>): void {
+  const { type, ...fields } = fact;
+  if (type === 'threshold') {
+    log.warn('the pool runs out of space: delete or unmap something, or grow it', { event, ...fields });
+  } else {
+    log.error('the pool is full: writes of new blocks fail; delete or unmap something, or grow it', {
+      event,
+      ...fields,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-/** A threshold is told once when it is reached, and again only after the share had fallen clearly below it. */
+/** A threshold is told once when it is reached, and again only after the share had fallen well below. */
 import { expect, test } from 'vitest';
 import { Thresholds } from '../../../snapshot/thresholds.ts';
 
