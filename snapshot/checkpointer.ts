@@ -1,7 +1,8 @@
 /**
- * When checkpoints happen: when the journal or the changed pages outgrow a bound, on request, and one at a
- * time. While one runs and the next is due several times over, changes wait for it: so memory and journal
- * stay bounded however slow the medium is. One that fails is reported, and tried again after a pause.
+ * When checkpoints happen: when the journal, in bytes or in records, or the changed pages outgrow a bound, on
+ * request, and one at a time. While one runs and the next is due several times over, changes wait for it: so
+ * memory and journal stay bounded however slow the medium is. One that fails is reported, and tried again
+ * after a pause.
  */
 import type { Checkpoint } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
@@ -17,6 +18,7 @@ export interface CheckpointerOptions {
   readonly journal: JournalSpace;
   readonly tables: TableStore;
   readonly journalBytesMax: number;
+  readonly journalRecordsMax: number;
   readonly dirtyPagesMax: number;
   readonly nowMs: () => number;
   readonly onFact: (fact: PoolFact) => void;
@@ -35,6 +37,8 @@ export class Checkpointer {
   #next: Promise<void> | undefined;
   /** What the journal held when the last checkpoint had ended. */
   #keptBytes: number;
+  /** The last record that a checkpoint covers. */
+  #coveredSequence: number;
   #notBeforeMs = 0;
   /** Ends when checkpoints may begin again. */
   #held: Promise<void> | undefined;
@@ -44,6 +48,7 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#keptBytes = options.journal.keptBytes;
+    this.#coveredSequence = options.committer.sequence;
   }
 
   /** After each batch: begins a checkpoint when one is due. */
@@ -65,8 +70,9 @@ export class Checkpointer {
   }
 
   #isOutgrown(factor: number): boolean {
-    const { journal, tables, journalBytesMax, dirtyPagesMax } = this.#options;
+    const { committer, journal, tables, journalBytesMax, journalRecordsMax, dirtyPagesMax } = this.#options;
     if (tables.dirtyPages >= dirtyPagesMax * factor) return true;
+    if (committer.sequence - this.#coveredSequence >= journalRecordsMax * factor) return true;
     return journal.keptBytes - this.#keptBytes >= journalBytesMax * factor;
   }
 
@@ -123,6 +129,7 @@ export class Checkpointer {
     try {
       await flusher.flush();
       const pages = await checkpoint.commit(frozen);
+      this.#coveredSequence = frozen.state.sequence;
       onFact({ type: 'checkpoint', pages, durationMs: nowMs() - startedMs });
     } finally {
       this.#frozen = false;

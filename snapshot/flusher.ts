@@ -6,6 +6,9 @@
  * A caller waits for a flush begun after its call; all who call while one is running share the next. By
  * itself the pool flushes some time after the first change, or after some amount of data, so that this is the
  * most that a power loss can take. A failed flush proves nothing ever again: the pool fails.
+ *
+ * What no durable mark covers an opening has to read and compare. That is bounded too: when the medium
+ * flushes more slowly than it writes, writes wait for it.
  */
 import type { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
@@ -21,6 +24,7 @@ export interface FlusherOptions {
   readonly after: (ms: number, run: () => void) => () => void;
   readonly intervalMs: number;
   readonly bytesMax: number;
+  readonly unflushedBytesMax: number;
   readonly onFailure: (why: string, cause: unknown) => void;
 }
 
@@ -36,6 +40,10 @@ export class Flusher {
   #durableMark: number;
   #marking: Promise<void> | undefined;
   #dirtyBytes = 0;
+  /** All that was ever written, and how much of it the last mark and the last durable mark cover. */
+  #writtenBytes = 0;
+  #markedBytes = 0;
+  #durablyMarkedBytes = 0;
   #cancelTimer: (() => void) | undefined;
   /** Why nothing is flushed any more. */
   #refusal: StoreError | undefined;
@@ -52,6 +60,7 @@ export class Flusher {
   wrote(dataBytes: number): void {
     this.#dirtySequence = this.#options.committer.sequence;
     this.#dirtyBytes += dataBytes;
+    this.#writtenBytes += dataBytes;
     if (this.#dirtyBytes >= this.#options.bytesMax) {
       this.#dirtyBytes = 0;
       this.#request().catch(reported);
@@ -63,6 +72,12 @@ export class Flusher {
   flush(): MaybePromise<void> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     return this.#durableSequence >= this.#dirtySequence ? undefined : this.#request();
+  }
+
+  /** Before each batch: what it has to wait for, if anything. */
+  pressure(): Promise<void> | undefined {
+    const unflushedBytes = this.#writtenBytes - this.#durablyMarkedBytes;
+    return unflushedBytes < this.#options.unflushedBytesMax ? undefined : this.#request().catch(reported);
   }
 
   /** Makes places that wait to be freed allocatable; undefined when none do. */
@@ -126,6 +141,8 @@ export class Flusher {
     const { committer, freed, data, journal } = this.#options;
     const { sequence } = committer;
     const marked = this.#markedSequence;
+    const markedBytes = this.#markedBytes;
+    const writtenBytes = this.#writtenBytes;
     freed.closeBatch();
     this.#dirtyBytes = 0;
     try {
@@ -138,17 +155,20 @@ export class Flusher {
     this.#durableSequence = Math.max(this.#durableSequence, sequence);
     if (marked > this.#durableMark) {
       this.#durableMark = marked;
+      this.#durablyMarkedBytes = markedBytes;
       freed.durable(marked);
     }
-    if (sequence > marked && this.#dirtySequence > marked) this.#mark(sequence);
+    if (sequence > marked && this.#dirtySequence > marked) this.#mark(sequence, writtenBytes);
   }
 
-  #mark(sequence: number): void {
+  #mark(sequence: number, writtenBytes: number): void {
     const { committer } = this.#options;
     this.#marking = committer
       .atBoundary(() => committer.appendAlone((encoder) => encoder.mark(sequence)))
       .then(() => {
-        this.#markedSequence = Math.max(this.#markedSequence, sequence);
+        if (sequence <= this.#markedSequence) return;
+        this.#markedSequence = sequence;
+        this.#markedBytes = writtenBytes;
       }, reported);
   }
 }

@@ -30,8 +30,15 @@ export interface PoolOptions {
   readonly tableCacheBytes: number;
   /** Memory for resolved pages (what a VLUN with several layers reads, merged). */
   readonly resolvedCacheBytes: number;
+  /**
+   * Writes wait for a flush while this much was written that no durable flush mark covers: an opening after a
+   * crash reads all of it.
+   */
+  readonly unflushedBytesMax: number;
   /** A checkpoint begins when the journal holds this much. */
   readonly checkpointJournalBytes: number;
+  /** A checkpoint begins when an opening after a crash would have so many records to apply. */
+  readonly checkpointJournalRecords: number;
   /** A checkpoint begins when this many table pages differ from the last one. */
   readonly checkpointDirtyPages: number;
   /** Most bytes of data that go into one batch. */
@@ -57,7 +64,9 @@ export const POOL_DEFAULTS: PoolOptions = {
   flushBytes: 64 * MiB,
   tableCacheBytes: 256 * MiB,
   resolvedCacheBytes: 64 * MiB,
+  unflushedBytesMax: 512 * MiB,
   checkpointJournalBytes: 32 * MiB,
+  checkpointJournalRecords: 131_072,
   checkpointDirtyPages: 16_384,
   batchBytes: 8 * MiB,
   recordBytes: 4 * MiB,

@@ -10,7 +10,13 @@
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { CatalogueChange } from './catalogue.ts';
-import { type JournalPosition, readJournal, surveyJournal } from './journal-reader.ts';
+import {
+  type JournalPosition,
+  type JournalRecord,
+  type JournalSurvey,
+  readJournal,
+  surveyJournal,
+} from './journal-reader.ts';
 import { type Extent, hasData } from './journal-record.ts';
 import { type Medium, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { applyStructure, type PoolParts } from './parts.ts';
@@ -25,6 +31,9 @@ export interface Replay {
 
 /** Read again what is checked: one run at a time, at most this many blocks. */
 const VERIFY_BLOCKS = 256;
+
+/** So many records are compared with their data at once, ahead of the one that is applied. */
+const VERIFY_AHEAD = 32;
 
 /** To come before anything is read of the medium. */
 export async function settleMedium(medium: Medium): Promise<void> {
@@ -47,11 +56,9 @@ export async function replay(parts: PoolParts, start: JournalPosition): Promise<
   let last = start;
   let records = 0;
   const pins = new Set<TablePage>();
-  for await (const record of readJournal(journal, start, survey, checksum)) {
+  for await (const record of verified(parts, readJournal(journal, start, survey, checksum), survey)) {
     const { body, sequence } = record;
     if (body.kind === 'write') {
-      const durable = sequence <= survey.flushedSequence;
-      if (!durable && !(await dataStands(parts, body.extents, body.sums))) break;
       await parts.applier.prepare(body.extents, pins);
       parts.applier.apply(sequence, body.extents, body.sums);
       parts.applier.unpin(pins);
@@ -62,6 +69,48 @@ export async function replay(parts: PoolParts, start: JournalPosition): Promise<
     records += 1;
   }
   return { last, records, discardedRecords: survey.end.sequence - last.sequence };
+}
+
+interface Verification {
+  readonly record: JournalRecord;
+  /** Whether its data stands, or why that cannot be said; never rejects. */
+  readonly outcome: Promise<boolean | { readonly cause: unknown }> | true;
+}
+
+/** The records up to the first whose data does not stand. Data is read some records ahead, all at once. */
+async function* verified(
+  parts: PoolParts,
+  records: AsyncIterable<JournalRecord>,
+  survey: JournalSurvey,
+): AsyncGenerator<JournalRecord> {
+  const ahead: Verification[] = [];
+  try {
+    for await (const record of records) {
+      const { body, sequence } = record;
+      const durable = sequence <= survey.flushedSequence || body.kind !== 'write';
+      const outcome =
+        durable || dataStands(parts, body.extents, body.sums).catch((cause: unknown) => ({ cause }));
+      ahead.push({ record, outcome });
+      if (ahead.length < VERIFY_AHEAD) continue;
+      const next = await standing(ahead.shift() as Verification);
+      if (next === undefined) return;
+      yield next;
+    }
+    for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
+      const record = await standing(next);
+      if (record === undefined) return;
+      yield record;
+    }
+  } finally {
+    // Nothing may still be read when the caller goes on, or closes the medium.
+    for (const { outcome } of ahead) await outcome;
+  }
+}
+
+async function standing({ record, outcome }: Verification): Promise<JournalRecord | undefined> {
+  const stands = await outcome;
+  if (typeof stands === 'object') throw stands.cause;
+  return stands ? record : undefined;
 }
 
 /** Every block the record points at is what the record says. */

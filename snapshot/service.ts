@@ -155,6 +155,7 @@ export class PoolService {
       after: (ms, run) => environment.after(ms, run),
       intervalMs: options.flushIntervalMs,
       bytesMax: options.flushBytes,
+      unflushedBytesMax: options.unflushedBytesMax,
       onFailure: (why, cause) => this.fail(why, cause),
     });
   }
@@ -168,6 +169,7 @@ export class PoolService {
       journal: medium.journal,
       tables,
       journalBytesMax: options.checkpointJournalBytes,
+      journalRecordsMax: options.checkpointJournalRecords,
       dirtyPagesMax: options.checkpointDirtyPages,
       nowMs: () => environment.nowMs(),
       onFact: (fact) => environment.onFact(fact),
@@ -252,7 +254,7 @@ export class PoolService {
       defer: (run) => environment.defer(run),
       batchBytes: options.batchBytes,
       recordBytes: options.recordBytes,
-      pressure: () => this.checkpointer.pressure(),
+      pressure: () => this.checkpointer.pressure() ?? this.flusher.pressure(),
       allowedBlocks: (node) => this.space.allowedBlocks(node),
       onBatch: (dataBytes) => {
         this.space.changed();
