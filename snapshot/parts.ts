@@ -44,7 +44,12 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
   catalogue.counters = state.counters;
   await loadCatalogue(catalogue, { meta, checksum });
   const tables = await TableStore.load({ meta, checksum, cacheBytes: options.tableCacheBytes });
-  const allocator = await Allocator.load({ meta, checksum, capacityBlocks: data.capacityBlocks });
+  const allocator = await Allocator.load({
+    meta,
+    checksum,
+    capacityBlocks: data.capacityBlocks,
+    cacheBytes: options.allocatorCacheBytes,
+  });
   const epochs = new ReaderEpochs();
   const resolver = new Resolver(tables, { bytesMax: options.resolvedCacheBytes });
   const views = new Views(catalogue, (view) => resolver.forget(view));

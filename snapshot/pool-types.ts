@@ -30,6 +30,8 @@ export interface PoolOptions {
   readonly tableCacheBytes: number;
   /** Memory for resolved pages (what a VLUN with several layers reads, merged). */
   readonly resolvedCacheBytes: number;
+  /** Memory for the allocator's bitmaps. */
+  readonly allocatorCacheBytes: number;
   /**
    * Writes wait for a flush while this much was written that no durable flush mark covers: an opening after a
    * crash reads all of it.
@@ -64,6 +66,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   flushBytes: 64 * MiB,
   tableCacheBytes: 256 * MiB,
   resolvedCacheBytes: 64 * MiB,
+  allocatorCacheBytes: 32 * MiB,
   unflushedBytesMax: 512 * MiB,
   checkpointJournalBytes: 32 * MiB,
   checkpointJournalRecords: 131_072,
@@ -76,6 +79,23 @@ export const POOL_DEFAULTS: PoolOptions = {
   reclaimPauseMs: 10,
   thresholdPercents: [80, 90],
 };
+
+/**
+ * The bounds of a pool that has this much memory for all its caches together. Not in it is what is always in
+ * memory: the catalogue, and the summaries and counts, 2 KiB for every 16 GiB of an image and 4 KiB for every
+ * 64 GiB of the data space.
+ */
+export function cacheBounds(
+  bytes: number,
+): Pick<PoolOptions, 'tableCacheBytes' | 'resolvedCacheBytes' | 'allocatorCacheBytes'> {
+  const resolvedCacheBytes = Math.floor(bytes / 5);
+  const allocatorCacheBytes = Math.floor(bytes / 10);
+  return {
+    tableCacheBytes: bytes - resolvedCacheBytes - allocatorCacheBytes,
+    resolvedCacheBytes,
+    allocatorCacheBytes,
+  };
+}
 
 /** Something that happened in a pool. */
 export type PoolFact =

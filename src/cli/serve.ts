@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
-import { POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
+import { cacheBounds, POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
 import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
@@ -22,6 +22,7 @@ interface ServeOptions extends GlobalOptions {
   readonly target: string | undefined;
   readonly init: string | undefined;
   readonly threshold: readonly number[];
+  readonly cache: string | undefined;
   readonly 'log-format': LogFormat;
   readonly 'log-level': LogLevel;
 }
@@ -53,6 +54,10 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
           default: [...POOL_DEFAULTS.thresholdPercents],
           describe: 'percent of the space at which to warn; repeatable; 0: never',
         })
+        .option('cache', {
+          type: 'string',
+          describe: 'memory for tables and bitmaps, from 16M; 352M unless told',
+        })
         .option('log-format', {
           choices: ['text', 'json'] as const,
           default: 'text' as const,
@@ -81,6 +86,7 @@ async function serve(options: ServeOptions): Promise<void> {
   });
   const defaultTarget =
     options.target === undefined ? defaultTargetName(hostname()) : iscsiName(options.target, '--target');
+  const bounds = options.cache === undefined ? {} : cacheBounds(parseCache(options.cache));
   const adminSocket = options.admin ?? defaultAdminSocket(process.env, pool);
   const log = createLog({ format: options['log-format'], level: options['log-level'] });
   mkdirSync(join(adminSocket, '..'), { recursive: true });
@@ -92,7 +98,7 @@ async function serve(options: ServeOptions): Promise<void> {
     adminSocket,
     defaultTarget,
     ...(init === undefined ? {} : { init }),
-    bounds: { thresholdPercents: thresholdsOf(options.threshold) },
+    bounds: { ...bounds, thresholdPercents: thresholdsOf(options.threshold) },
     clock: systemClock,
     log,
   });
@@ -118,6 +124,15 @@ function parseInit(text: string): { readonly name: string; readonly sizeBytes: n
   const colon = text.indexOf(':');
   if (colon <= 0) throw new OperatorError('usage', `--init "${text}": want NAME:SIZE, for example disk0:10G`);
   return { name: text.slice(0, colon), sizeBytes: parseSize(text.slice(colon + 1)) };
+}
+
+/** Below this a cache holds less than one checkpoint changes. */
+const CACHE_BYTES_MIN = 16 * 1024 * 1024;
+
+function parseCache(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes < CACHE_BYTES_MIN) throw new OperatorError('usage', `--cache "${text}": want 16M or more`);
+  return bytes;
 }
 
 function stopOnSignals(server: SnaplunServer, log: Log): void {

@@ -15,8 +15,14 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 /** Starts one of the benchmark's own programs. */
 export function startProgram(name: string, ...args: string[]): ChildProcess {
+  return startProgramUnder([], name, ...args);
+}
+
+/** The same, started by another program: `under` are the words before its own. */
+export function startProgramUnder(under: readonly string[], name: string, ...args: string[]): ChildProcess {
   const program = fileURLToPath(new URL(name, import.meta.url));
-  return startChild(process.execPath, ['--import', RUN_TYPESCRIPT, program, ...args], {
+  const words = [...under, process.execPath, '--import', RUN_TYPESCRIPT, program, ...args];
+  return startChild(words[0] as string, words.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
 }

@@ -8,6 +8,8 @@ export interface Timing {
   readonly durationMs: number;
   readonly warmUpMs: number;
   readonly spanBytes: number;
+  /** What is written is zeroes. */
+  readonly zeroes?: boolean;
 }
 
 /** Figures of one case on one target in one round; times in microseconds. */
@@ -50,10 +52,10 @@ export async function fill({ generators, target }: Subject, pattern: Case, spanB
 export async function measure(
   { generators, target }: Subject,
   pattern: Case,
-  { durationMs, warmUpMs, spanBytes, seed }: Timing & { readonly seed: number },
+  { durationMs, warmUpMs, spanBytes, seed, zeroes = false }: Timing & { readonly seed: number },
 ): Promise<Figures> {
   const pids = processesServing(target.address.port);
-  await generators.open({ ...planFor(target, pattern, spanBytes), seed });
+  await generators.open({ ...planFor(target, pattern, spanBytes), seed, zeroes });
   await generators.run(pattern, { durationMs: warmUpMs });
   const before = processorSeconds(pids);
   const load = await generators.run(pattern, { durationMs });

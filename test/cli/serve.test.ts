@@ -1,6 +1,6 @@
 // Starting and stopping: the one line on standard output, what is refused, and what is kept.
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -52,6 +52,17 @@ describe('start', () => {
   test('an empty pool has no LUN', async () => {
     const server = await startServer({ pool: join(directory, 'pool') });
     expect(server.lunCount).toBe(0);
+    await server.stop();
+  });
+
+  test('a cache that is too small is refused before anything is made, and one of 16M serves', async () => {
+    const pool = join(directory, 'pool');
+    const small = await snaplun('serve', '--pool', pool, '--cache', '1M');
+    expect(small).toMatchObject({ code: 2, stdout: '' });
+    expect(small.stderr).toMatch(/--cache "1M": want 16M or more/);
+    expect(existsSync(pool)).toBe(false);
+    const server = await startServer({ pool, args: ['--cache', '16M', '--init', 'a:1M'] });
+    expect(server.lunCount).toBe(1);
     await server.stop();
   });
 

@@ -116,6 +116,7 @@ function makeWorld(random: Random): World {
       reclaimPagesPerStep: random.pick([1, 2, 64]),
       reclaimPauseMs: random.pick([0, 1, 50]),
       trimDelayMs: random.pick([1, 20, 500]),
+      allocatorCacheBytes: random.pick([0, 10_000, 1 << 25]),
       unflushedBytesMax: random.pick([4096, 1 << 20, 1 << 29]),
       checkpointJournalRecords: random.pick([2, 40, 100_000]),
     },

@@ -7,7 +7,7 @@ import { createFilePool } from '../../../snapshot/medium/file.ts';
 import { POOL_BLOCK_BYTES } from '../../../snapshot/medium/medium.ts';
 import { ask } from '../../../src/admin/client.ts';
 import { ended } from '../../support/child.ts';
-import { nextMessage, startProgram } from '../generators.ts';
+import { nextMessage, startProgramUnder } from '../generators.ts';
 import type { Address } from '../wire.ts';
 import type { Facts, HostOrder, HostPlan, Serving } from './host.ts';
 
@@ -19,17 +19,20 @@ export class Host {
   readonly openedMs: number;
   readonly directory: string;
   readonly #child: ChildProcess;
+  readonly #gone: Promise<unknown>;
 
   private constructor(plan: HostPlan, child: ChildProcess, serving: Serving) {
     this.#child = child;
+    this.#gone = ended(child);
     this.directory = plan.directory;
     this.address = { host: '127.0.0.1', port: serving.port };
     this.target = serving.target;
     this.openedMs = serving.openedMs;
   }
 
-  static async start(plan: HostPlan): Promise<Host> {
-    const child = startProgram('snapshots/host.ts', JSON.stringify(plan));
+  /** Starts it, by the words of another program where one is to limit it. */
+  static async start(plan: HostPlan, under: readonly string[] = []): Promise<Host> {
+    const child = startProgramUnder(under, 'snapshots/host.ts', JSON.stringify(plan));
     const serving = await nextMessage<Serving>(child, OPEN_TIMEOUT_MS);
     return new Host(plan, child, serving);
   }
@@ -57,16 +60,14 @@ export class Host {
 
   /** As an operator ends it. */
   async stop(): Promise<void> {
-    const gone = ended(this.#child);
     this.#order({ say: 'stop' });
-    await gone;
+    await this.#gone;
   }
 
   /** At once, without a word. */
   async kill(): Promise<void> {
-    const gone = ended(this.#child);
     this.#child.kill('SIGKILL');
-    await gone;
+    await this.#gone;
   }
 
   #order(order: HostOrder): void {
@@ -86,13 +87,16 @@ export async function withDirectory<T>(work: (directory: string) => Promise<T>):
 
 /** Makes the pool's files, if `build` has not, serves them, and ends the server whatever happens. */
 export async function withHost<T>(
-  plan: Omit<HostPlan, 'directory'> & { readonly build?: (directory: string) => Promise<void> },
+  plan: Omit<HostPlan, 'directory'> & {
+    readonly build?: (directory: string) => Promise<void>;
+    readonly under?: readonly string[];
+  },
   work: (host: Host) => Promise<T>,
 ): Promise<T> {
-  const { build = newPool, ...rest } = plan;
+  const { build = newPool, under, ...rest } = plan;
   return withDirectory(async (directory) => {
     await build(directory);
-    const host = await Host.start({ ...rest, directory });
+    const host = await Host.start({ ...rest, directory }, under);
     try {
       return await work(host);
     } finally {

@@ -4,11 +4,24 @@ import { Generators } from '../generators.ts';
 import { CREATE, GROUP_OF_32 } from './create.ts';
 import { DEPTH_READS, FIRST_TOUCH } from './depth.ts';
 import type { Bench, Figure, Measured } from './figure.ts';
+import { MEMORY } from './memory.ts';
 import { DELETE } from './merge.ts';
 import { conditions, table, writePage } from './page.ts';
 import { ROLLBACK } from './rollback.ts';
+import { START } from './start.ts';
+import { WRITES } from './writes.ts';
 
-const FIGURES: readonly Figure[] = [CREATE, DEPTH_READS, FIRST_TOUCH, GROUP_OF_32, DELETE, ROLLBACK];
+const FIGURES: readonly Figure[] = [
+  CREATE,
+  WRITES,
+  DEPTH_READS,
+  FIRST_TOUCH,
+  GROUP_OF_32,
+  DELETE,
+  ROLLBACK,
+  MEMORY,
+  START,
+];
 
 const minutes = (figures: readonly Figure[]): string =>
   (figures.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0);
