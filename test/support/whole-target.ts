@@ -54,7 +54,7 @@ class MemorySocket extends EventEmitter {
 
   /** What the target writes. It may change its buffers afterwards, as with a real socket. */
   write(piece: Uint8Array): boolean {
-    if (this.writable) this.#toPeer(piece.slice());
+    if (this.writable) this.#toPeer(Uint8Array.from(piece));
     return true;
   }
 
