@@ -1,15 +1,18 @@
 /**
  * Runs libiscsi's test suite, one test at a time, on every profile of logical unit, in a few lanes with a
- * target each. `expected.json` names the tests that must pass; the run fails when one of them does not. See
+ * target each. `expected.json` names the tests that must pass; the run fails when one of them does not. A run
+ * of everything also writes docs/CONFORMANCE.md, with tgt's results beside where that is installed. See
  * `--help`.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CONFORMANCE_PROGRAMS, ensurePackages } from '../setup/packages.ts';
-import { type OpenPeer, PEERS, type Peer, peerElsewhere } from './peers.ts';
+import { run } from '../support/child.ts';
+import { hasTgt, type OpenPeer, PEERS, type Peer, peerElsewhere } from './peers.ts';
 import { PROFILES, type Profile, WANTS_FRESH_UNIT } from './profiles.ts';
 import { formatReport, type Results, regressions, tally } from './report.ts';
+import { scoreboard } from './scoreboard.ts';
 import { type Judgement, listTests, runTest } from './suite.ts';
 
 const HELP = `usage: npm run conformance -- [options]
@@ -24,6 +27,7 @@ example: npm run conformance -- --profile plain --tests '^Read10' --output
 `;
 
 const EXPECTED = new URL('./expected.json', import.meta.url);
+const SCOREBOARD = new URL('../../docs/CONFORMANCE.md', import.meta.url);
 /** Far more than any test takes: a busy machine is no failure. */
 const TEST_TIMEOUT_MS = 240_000;
 
@@ -101,7 +105,8 @@ function readOptions() {
   if (unknown !== undefined || open === undefined || !Number.isInteger(laneCount) || laneCount < 1)
     return undefined;
   const profiles = PROFILES.filter((profile) => values.profile?.includes(profile.name) ?? true);
-  return { ...values, profiles, open, laneCount, pattern: new RegExp(values.tests) };
+  const isWhole = open === PEERS['snaplun'] && profiles.length === PROFILES.length;
+  return { ...values, profiles, open, laneCount, isWhole, pattern: new RegExp(values.tests) };
 }
 
 async function main(): Promise<number> {
@@ -117,6 +122,16 @@ async function main(): Promise<number> {
   }
   const order = await listTests();
   const tests = order.filter((test) => options.pattern.test(test));
+  const results = await runProfiles(tests, options);
+  process.stdout.write(formatReport(results));
+  if (options.update) await writeExpected(results);
+  if (options.isWhole && tests.length === order.length) await writeScoreboard(tests, results, options);
+  return await sumUp(results, tests, options.peer === 'snaplun');
+}
+
+type Options = NonNullable<ReturnType<typeof readOptions>>;
+
+async function runProfiles(tests: readonly string[], options: Options): Promise<Results> {
   const results: Map<string, Judgement[]> = new Map();
   for (const profile of options.profiles) {
     const judged: Judgement[] = [];
@@ -130,11 +145,27 @@ async function main(): Promise<number> {
       if (options.output && one.verdict !== 'pass') process.stdout.write(`${one.output}\n`);
     };
     await runProfile(profile, tests, { open: options.open, laneCount: options.laneCount, onJudged });
-    judged.sort((one, other) => order.indexOf(one.test) - order.indexOf(other.test));
+    judged.sort((one, other) => tests.indexOf(one.test) - tests.indexOf(other.test));
   }
-  process.stdout.write(formatReport(results));
-  if (options.update) await writeExpected(results);
-  return await sumUp(results, tests, options.peer === 'snaplun');
+  return results;
+}
+
+async function versionOf(debianPackage: string): Promise<string> {
+  const { stdout } = await run('dpkg-query', ['--show', debianPackage]);
+  return stdout.trim().replace('\t', ' ');
+}
+
+async function writeScoreboard(tests: readonly string[], own: Results, options: Options): Promise<void> {
+  const open = hasTgt() ? PEERS['tgt'] : undefined;
+  const versions = [await versionOf('libiscsi-bin')];
+  let tgt: Results | undefined;
+  if (open !== undefined) {
+    process.stdout.write('\nthe same on tgt\n');
+    versions.push(await versionOf('tgt'));
+    tgt = await runProfiles(tests, { ...options, open });
+  }
+  await writeFile(SCOREBOARD, scoreboard({ tests, own, tgt, versions }));
+  process.stdout.write('\nwrote docs/CONFORMANCE.md\n');
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert';
 import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -43,6 +44,11 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   assert(address !== null && typeof address === 'object');
   return address.port;
+}
+
+/** Whether the distribution's tgt is here to compare with. */
+export function hasTgt(): boolean {
+  return ['/usr/sbin/tgtd', '/usr/bin/tgtd'].some((path) => existsSync(path));
 }
 
 const TGT_TARGET = 'iqn.2026-01.peer:tgt';

@@ -40,12 +40,9 @@ const SUITES_READING_ONLY = [
 ];
 
 /** Tests that ask for what the unit is not, by what is wrong with them there. */
-const NOT_ON_512E = [
-  // It asks for the status of block i + 1 and wants to be told of block i + 8.
-  'GetLBAStatus.UnmapSingle',
-];
+const NOT_ON_512E = ['GetLBAStatus.UnmapSingle'];
+const WHY_NOT_ON_512E = 'asks for the status of block i + 1 and wants to be told of block i + 8';
 const NOT_ON_4096 = [
-  // They write 512 bytes, whatever the length of a block.
   ...['AccessEA', 'AccessWE', 'AccessEARO', 'AccessWERO', 'AccessEAAR', 'AccessWEAR'].map(
     (test) => `ProutReserve.${test}`,
   ),
@@ -53,6 +50,9 @@ const NOT_ON_4096 = [
 
 /** Tests that take for zeroes what they have not written themselves: they come first, on a fresh unit. */
 export const WANTS_FRESH_UNIT: readonly string[] = ['MultipathIO.CompareAndWrite'];
+
+const WHY_NOT_ON_4096 = 'writes 512 bytes, whatever the length of a block';
+const WHY_NOT_ON_READ_ONLY = 'writes';
 
 const on512e = (test: string): boolean => !NOT_ON_512E.includes(test);
 
@@ -74,3 +74,11 @@ export const PROFILES: readonly Profile[] = [
     applies: (test) => !NOT_ON_4096.includes(test),
   },
 ];
+
+/** Why a test is not run on a profile, in a few words; empty when it is. */
+export function whyNotOn(name: string, test: string): string {
+  const profile = PROFILES.find((one) => one.name === name);
+  if (profile === undefined || profile.applies(test)) return '';
+  if (profile.readOnly) return WHY_NOT_ON_READ_ONLY;
+  return profile.blockBytes === 4096 ? WHY_NOT_ON_4096 : WHY_NOT_ON_512E;
+}

@@ -1,0 +1,94 @@
+/**
+ * docs/CONFORMANCE.md: every test of the suite, how it went here, and beside that how it went on tgt where
+ * that is installed. There is no time and no date in it, so that two runs differ only in what differs.
+ */
+import { PROFILES, whyNotOn } from './profiles.ts';
+import { combine, type Results, tally } from './report.ts';
+import type { Judgement, Verdict } from './suite.ts';
+
+/** Tests that cannot pass here, and why. Nothing is delayed, limited or special for a test. */
+export const EXPLAINED: Readonly<Record<string, string>> = {
+  'iSCSITMF.LUNResetSimpleAsync':
+    'The test asserts `reconnect_succeeded` in a callback that libiscsi also calls when it cancels the request ' +
+    'itself; it fails on tgt too.',
+  'Sanitize.Reset': 'Wants an OVERWRITE that still runs after three seconds; here it has ended by then.',
+  'Sanitize.CryptoErase': 'CRYPTOGRAPHIC ERASE is for a unit that encrypts; this one does not.',
+  'Sanitize.CryptoEraseReserved': 'As Sanitize.CryptoErase.',
+};
+
+export interface Scores {
+  readonly tests: readonly string[];
+  readonly own: Results;
+  readonly tgt: Results | undefined;
+  /** Package versions, as `libiscsi-bin 1.19.0-3`. */
+  readonly versions: readonly string[];
+}
+
+const WORDS: Readonly<Record<Verdict, string>> = { pass: 'pass', fail: '**fail**', skip: 'skipped' };
+
+function verdictOn(results: Results, profile: string, test: string): Judgement | undefined {
+  return results.get(profile)?.find((one) => one.test === test);
+}
+
+function reason(test: string, own: Results): string {
+  const explained = EXPLAINED[test];
+  if (explained !== undefined) return explained;
+  const verdict = combine(own).get(test);
+  if (verdict !== 'pass') return verdictOn(own, 'plain', test)?.why ?? '';
+  const applied = PROFILES.filter(({ name }) => verdictOn(own, name, test)?.verdict !== 'pass');
+  const whys = applied.map(({ name }) => {
+    const why = verdictOn(own, name, test)?.why ?? whyNotOn(name, test);
+    return why === '' ? '' : `${name}: ${why.replace('[SKIPPED] ', '')}`;
+  });
+  return whys.filter((why) => why !== '').join('; ');
+}
+
+/** A table's cell may not hold its separator, nor what Markdown takes for a mark. */
+function cellText(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/[|<>]/g, '\\$&').trim();
+}
+
+function row(test: string, { own, tgt }: Scores, tgtVerdicts: ReadonlyMap<string, Verdict>): string {
+  const cells = PROFILES.map(({ name }) => {
+    const judgement = verdictOn(own, name, test);
+    return judgement === undefined ? '–' : WORDS[judgement.verdict];
+  });
+  const peer = tgt === undefined ? [] : [WORDS[tgtVerdicts.get(test) ?? 'skip']];
+  return `| ${[test, ...cells, ...peer, cellText(reason(test, own))].join(' | ')} |`;
+}
+
+function totals(name: string, results: Results): string {
+  const { passed, failed, skipped } = tally(results);
+  return `| ${name} | ${passed} | ${failed} | ${skipped} |`;
+}
+
+export function scoreboard(scores: Scores): string {
+  const { tests, own, tgt, versions } = scores;
+  const tgtVerdicts = combine(tgt ?? new Map());
+  const heads = [...PROFILES.map(({ name }) => name), ...(tgt === undefined ? [] : ['tgt'])];
+  return `${[
+    '# Conformance',
+    '',
+    `libiscsi's own test suite (${versions.join(', ')}), test by test, each against a target that was started anew after`,
+    'a failure. `npm run conformance` runs it and writes this page; `.ci/run` runs the plain profile and fails when a',
+    'test that passed does not.',
+    '',
+    'A test passes when it passes on one profile and fails on none. CUnit counts a skipped test as passed; here it is',
+    'skipped. A dash: the test does not apply to that unit, or asks it for what it is not.',
+    '',
+    `| ${tests.length} tests | pass | fail | skipped |`,
+    '|---|---|---|---|',
+    totals('snaplun', own),
+    ...(tgt === undefined ? [] : [totals('tgt', tgt)]),
+    '',
+    '## Cannot pass',
+    '',
+    ...Object.entries(EXPLAINED).map(([test, why]) => `- ${test}: ${why}`),
+    '',
+    '## Every test',
+    '',
+    `| test | ${heads.join(' | ')} | why not everywhere |`,
+    `|---|${heads.map(() => '---|').join('')}---|`,
+    ...tests.map((test) => row(test, scores, tgtVerdicts)),
+  ].join('\n')}\n`;
+}
