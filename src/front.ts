@@ -15,12 +15,13 @@ import type { Pool } from '../snapshot/pool.ts';
 import { crc32c } from './checksums.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import { logFact } from './log-facts.ts';
+import { isPeersFault, logFact } from './log-facts.ts';
 import { PRODUCT } from './product.ts';
 import { Connection } from './shell/connection.ts';
 import { Hub } from './shell/hub.ts';
 import { addressText } from './shell/portal.ts';
 import type { Receiver } from './shell/receiver.ts';
+import { Throttle } from './shell/throttle.ts';
 import { PORTAL_GROUP_TAG, targetDirectory } from './targets/directory.ts';
 import { Targets } from './targets/targets.ts';
 import type { TargetUnits } from './targets/unit-map.ts';
@@ -38,6 +39,11 @@ export interface FrontOptions {
   readonly limits?: Partial<Limits>;
 }
 
+/** Lines in a minute about connections that were closed at once. */
+const REFUSALS_LOGGED_MAX = 1;
+/** Lines in a minute about one kind of event at one address. */
+const FACTS_LOGGED_MAX = 30;
+
 export class Front {
   readonly hub: Hub;
   readonly targets: Targets;
@@ -46,6 +52,9 @@ export class Front {
   readonly #registry: SessionRegistry;
   readonly #directory: TargetDirectory;
   readonly #sockets = new Set<Socket>();
+  /** Connections by the address they come from, without its port. */
+  readonly #bySource = new Map<string, Set<Connection>>();
+  readonly #refusals = new Throttle(REFUSALS_LOGGED_MAX);
   #accepting = true;
 
   private constructor(options: FrontOptions, hub: Hub, targets: Targets) {
@@ -67,7 +76,7 @@ export class Front {
     const hub: Hub = new Hub({
       clock,
       target: (name) => targets.find(name),
-      onFact: (connection, fact) => logConnectionFact(log, connection, fact),
+      onFact: logConnectionFacts(options),
     });
     const servers = new DeviceServers();
     const targets: Targets = await Targets.open(
@@ -91,6 +100,12 @@ export class Front {
     const { clock, randomBytes } = this.#options;
     const localAddress = addressText(socket.localAddress, socket.localPort);
     const remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
+    const source = socket.remoteAddress ?? '';
+    if (this.#isFlooding(source)) {
+      this.refused(remoteAddress, 'too many connections from there have not logged in');
+      socket.destroy();
+      return;
+    }
     const core = createConnection({
       ...{ directory: this.#directory, registry: this.#registry, limits: this.#limits },
       ...{ randomBytes, crc32c, localAddress, remoteAddress, buffers: this.hub.buffers },
@@ -98,7 +113,37 @@ export class Front {
     });
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    this.hub.add(new Connection({ socket, receiver, core, host: this.hub, clock, remoteAddress }));
+    const connection = new Connection({ socket, receiver, core, host: this.hub, clock, remoteAddress });
+    this.hub.add(connection);
+    this.#count(source, connection, socket);
+  }
+
+  /** A connection was closed as soon as it came: said a few times in a minute, whoever floods. */
+  refused(remoteAddress: string, why: string): void {
+    const { log, clock } = this.#options;
+    const admitted = this.#refusals.admit(why, clock.nowMs());
+    if (admitted === undefined) return;
+    const { suppressed } = admitted;
+    const fields = { event: 'connection-refused', peer: remoteAddress, suppressed };
+    log.warn(`a connection was refused: ${why}`, fields);
+  }
+
+  #isFlooding(source: string): boolean {
+    const connections = this.#bySource.get(source);
+    const { loginsPerSourceMax } = this.#limits;
+    if (connections === undefined || connections.size < loginsPerSourceMax) return false;
+    let pending = 0;
+    for (const { session } of connections) if (session === undefined) pending += 1;
+    return pending >= loginsPerSourceMax;
+  }
+
+  #count(source: string, connection: Connection, socket: Socket): void {
+    const connections = this.#bySource.get(source) ?? new Set();
+    this.#bySource.set(source, connections.add(connection));
+    socket.once('close', () => {
+      connections.delete(connection);
+      if (connections.size === 0) this.#bySource.delete(source);
+    });
   }
 
   /** Lets nobody log in any more and asks those who have for a logout within this time. */
@@ -140,6 +185,18 @@ function makeScsiTarget(shared: {
   return scsi;
 }
 
-function logConnectionFact(log: Log, connection: Connection, fact: Fact): void {
-  logFact(log, { peer: connection.remoteAddress, initiator: connection.session?.initiatorName }, fact);
+/** What peers do wrong is said so often in a minute and for an address; everything else always. */
+function logConnectionFacts({ clock, log }: FrontOptions): (connection: Connection, fact: Fact) => void {
+  const throttle = new Throttle(FACTS_LOGGED_MAX);
+  return ({ remoteAddress, session }, fact) => {
+    const who = { peer: remoteAddress, initiator: session?.initiatorName };
+    if (!isPeersFault(fact)) {
+      logFact(log, who, fact);
+      return;
+    }
+    const admitted = throttle.admit(`${fact.kind} ${remoteAddress.replace(/:\d+$/, '')}`, clock.nowMs());
+    if (admitted === undefined) return;
+    const { suppressed } = admitted;
+    logFact(log, suppressed === 0 ? who : { ...who, suppressed }, fact);
+  };
 }

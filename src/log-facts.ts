@@ -17,6 +17,11 @@ const LEVEL_OF: Readonly<Record<FactKind, LogLevel>> = {
   'internal-error': 'error',
 };
 
+/** Something that a peer can bring about as often as it likes. */
+export function isPeersFault(fact: Fact): boolean {
+  return LEVEL_OF[fact.kind] === 'warn';
+}
+
 export function logFact(log: Log, who: LogFields, fact: Fact): void {
   log[LEVEL_OF[fact.kind]](fact.message, { event: fact.kind, ...who, ...fact.details });
 }

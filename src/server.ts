@@ -146,8 +146,10 @@ export class SnaplunServer {
       { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
     );
     const accept: Accept = (socket, receiver) => this.#front.accept(socket, receiver);
+    const onFull = (peer: string): void => this.#front.refused(peer, 'the portal has as many as it takes');
+    const welcome = { accept, onFull, buffers: this.#front.hub.buffers };
     for (const where of options.portals) {
-      this.#portals.push(await Portal.open(where, { accept, buffers: this.#front.hub.buffers }));
+      this.#portals.push(await Portal.open(where, welcome));
     }
   }
 

@@ -28,6 +28,8 @@ export interface Limits {
   readonly transferBytesMax: number;
   /** R2Ts outstanding for one command, whatever MaxOutstandingR2T allows. */
   readonly outstandingR2TsMax: number;
+  /** Connections from one address that have not logged in: further ones are closed at once. */
+  readonly loginsPerSourceMax: number;
   /** Normal sessions of one initiator name, over all targets: login status 0301h. */
   readonly sessionsPerInitiatorMax: number;
   /** Sessions of the whole server: login status 0302h. */
@@ -54,6 +56,7 @@ export const DEFAULT_LIMITS: Limits = {
   gatheringBytesMax: 64 * 1024 * 1024,
   transferBytesMax: 32 * 1024 * 1024,
   outstandingR2TsMax: 8,
+  loginsPerSourceMax: 512,
   sessionsPerInitiatorMax: 64,
   sessionsMax: 1024,
   keepaliveAfterMs: 30_000,

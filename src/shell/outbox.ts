@@ -78,7 +78,8 @@ export class Outbox {
   }
 
   /**
-   * The kernel has taken all there was: its bytes are not read again. Fresh memory costs more than the copy.
+   * The kernel has taken all there was: its bytes are not read again. Fresh memory costs more than the
+   * copy.
    */
   #rewind(): void {
     this.#sentBytes = 0;

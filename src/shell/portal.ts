@@ -40,6 +40,14 @@ export function addressText(address: string | undefined, port: number | undefine
 /** Takes over a socket, and the receiver that reads it where it has one. */
 export type Accept = (socket: Socket, receiver: Receiver | undefined) => void;
 
+/** Where connections go. */
+interface Welcome {
+  readonly accept: Accept;
+  readonly buffers: BufferSource;
+  /** A connection from this address was closed, because there are too many. */
+  readonly onFull: (remoteAddress: string) => void;
+}
+
 export class Portal {
   readonly address: string;
   readonly #server: Server;
@@ -49,10 +57,7 @@ export class Portal {
     this.address = address;
   }
 
-  static open(
-    where: PortalAddress,
-    to: { readonly accept: Accept; readonly buffers: BufferSource },
-  ): Promise<Portal> {
+  static open(where: PortalAddress, to: Welcome): Promise<Portal> {
     const server = createServer({ noDelay: true, pauseOnConnect: true });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -77,16 +82,11 @@ export class Portal {
 }
 
 /** What happens to each connection; the portal counts for itself, since its sockets are made anew. */
-function welcoming({
-  accept,
-  buffers,
-}: {
-  readonly accept: Accept;
-  readonly buffers: BufferSource;
-}): (accepted: Socket) => void {
+function welcoming({ accept, buffers, onFull }: Welcome): (accepted: Socket) => void {
   let connections = 0;
   return (accepted) => {
     if (connections >= CONNECTIONS_MAX) {
+      onFull(addressText(accepted.remoteAddress, accepted.remotePort));
       accepted.destroy();
       return;
     }

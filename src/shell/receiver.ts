@@ -1,10 +1,10 @@
 /**
- * Takes the bytes of an accepted socket into memory that is used again. Node gives every socket fresh memory
- * for each read; here a read goes into the same buffer as the one before, unless a command still looks at
- * that (immediate data waits there for its write), and then into another one.
+ * Takes the bytes of an accepted socket into memory that is used again. Node gives every socket fresh
+ * memory for each read; here a read goes into the same buffer as the one before, unless a command still
+ * looks at that (immediate data waits there for its write), and then into another one.
  *
- * The socket that the portal accepted is paused and has read nothing. Its handle goes into a socket that was
- * told where to read to, which can only be said when a socket is made.
+ * The socket that the portal accepted is paused and has read nothing. Its handle goes into a socket that
+ * was told where to read to, which can only be said when a socket is made.
  */
 import { Socket } from 'node:net';
 import { type BufferSource, CountedMemory, type ReceivedMemory } from 'node-iscsi-pdu';

@@ -39,7 +39,10 @@ async function transfer(sent: Buffer, seed: number): Promise<{ got: Buffer; buff
     });
     socket.on('end', () => done?.());
   };
-  const portal = await Portal.open({ host: '127.0.0.1', port: 0 }, { accept, buffers: new BufferPool() });
+  const portal = await Portal.open(
+    { host: '127.0.0.1', port: 0 },
+    { accept, buffers: new BufferPool(), onFull: () => undefined },
+  );
   const port = Number(portal.address.split(':')[1]);
   const client = connect(port, '127.0.0.1');
   for (let at = 0; at < sent.byteLength; ) {
