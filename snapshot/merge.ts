@@ -8,12 +8,14 @@
  * that come first leave alone what every VLUN reads. Patches of a tracker that was released meanwhile fall
  * away when the record is made.
  */
+import { StoreError } from '../lun/errors.ts';
 import type { Piece } from './batch.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { BlockReader } from './reader.ts';
 import type { Resolver } from './resolve.ts';
 import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
+import { notBefore } from './unit-read.ts';
 import type { VlunNode } from './views.ts';
 
 /** Bytes to put into one pool block. */
@@ -22,6 +24,9 @@ export interface Patch {
   readonly skipBytes: number;
   readonly bytes: Uint8Array;
 }
+
+/** A block that failed so often in a row is not merely misread. */
+const BAD_READS = 2;
 
 export interface MergerOptions {
   readonly reader: BlockReader;
@@ -51,7 +56,8 @@ export class Merger {
       try {
         const place = await this.#placeRead(tracker, patch.block);
         if (place !== above.place || (await this.#hasEntry(tracker, patch.block))) {
-          pieces.push(await this.#merged(tracker, patch));
+          const piece = await this.#mergedUnlessBad(tracker, patch);
+          if (piece !== undefined) pieces.push(piece);
         }
         await this.#mergeBelow(tracker, { patch, place }, pieces);
       } catch (cause) {
@@ -61,9 +67,28 @@ export class Merger {
     }
   }
 
+  /**
+   * A block that a tracker has, and that is damaged, stays so: the rest of it is lost, and nobody can read it
+   * until it is written whole. The VLUN above is not to suffer for that.
+   */
+  async #mergedUnlessBad(tracker: VlunNode, patch: Patch): Promise<Piece | undefined> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#merged(tracker, patch);
+      } catch (cause) {
+        if (!(cause instanceof StoreError) || cause.code !== 'CORRUPT') throw cause;
+        if (tries === BAD_READS) return undefined;
+      }
+    }
+  }
+
   async #merged(node: VlunNode, patch: Patch): Promise<Piece> {
     const bytes = new Uint8Array(POOL_BLOCK_BYTES);
-    await this.#options.reader.read(node, { block: patch.block, blocks: 1 }, bytes);
+    try {
+      await this.#options.reader.read(node, { block: patch.block, blocks: 1 }, bytes);
+    } catch (cause) {
+      throw notBefore(cause, (patch.block * POOL_BLOCK_BYTES + patch.skipBytes) / node.blockBytes);
+    }
     bytes.set(patch.bytes, patch.skipBytes);
     return { kind: 'patch', vlun: node.id, block: patch.block, blocks: 1, place: 0, bytes };
   }

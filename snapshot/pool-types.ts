@@ -4,6 +4,7 @@
  */
 import type { UnitIdentity } from '../lun/logical-unit.ts';
 import type { LogicalBlockBytes } from '../lun/units.ts';
+import type { DamagedRange, ScrubProgress } from './scrub-report.ts';
 
 /** Everything a pool takes from the process around it. */
 export interface PoolEnvironment {
@@ -120,6 +121,8 @@ export type PoolFact =
       readonly usedBytes: number;
       readonly availableBytes: number;
     }
+  /** A scrub found it: a stored block or value that is not what was stored, and who reads it. */
+  | { readonly type: 'damaged'; readonly what: string; readonly ranges: readonly DamagedRange[] }
   /** A write found no space left; told once a minute while there is none. */
   | { readonly type: 'full'; readonly unit: string }
   /** A step of the background (giving back space) failed; it is tried again. */
@@ -187,6 +190,8 @@ export interface PoolStatus {
   readonly images: number;
   readonly journalBytes: number;
   readonly cacheBytes: number;
+  /** The scrub that runs, or the last one since the pool was opened. */
+  readonly scrub: ScrubProgress;
 }
 
 /** Changes of documents that take effect in the same journal record as a verb; undefined removes. */

@@ -22,6 +22,8 @@ import type * as Types from './pool-types.ts';
 import { preserve } from './preserve.ts';
 import { release } from './release.ts';
 import { reservation, vlunNamed } from './requests.ts';
+import type { OnScrubProgress } from './scrub.ts';
+import type { ScrubReport } from './scrub-report.ts';
 import type { PoolService } from './service.ts';
 import { createSnapshots } from './snapshot.ts';
 import { isStaging, stage } from './staging.ts';
@@ -216,7 +218,7 @@ export class Pool {
   }
 
   status(): Types.PoolStatus {
-    const { parts, reclaimer, space, state } = this.#service;
+    const { parts, reclaimer, scrubber, space, state } = this.#service;
     const { allocator, tables, resolver, catalogue, medium, options } = parts;
     return {
       state,
@@ -230,6 +232,7 @@ export class Pool {
       images: catalogue.images.size,
       journalBytes: medium.journal.keptBytes,
       cacheBytes: tables.residentBytes + resolver.residentBytes,
+      scrub: scrubber.progress,
     };
   }
 
@@ -250,6 +253,20 @@ export class Pool {
   /** Beside what it serves; with `data`, of every block. OperatorError 'busy' when it had to give way. */
   check(options: { readonly data: boolean }): Promise<CheckReport> {
     return checkServing(this.#service, options);
+  }
+
+  /**
+   * Reads everything and compares it, beside what is served. `onProgress` may wait, and ends it by failing.
+   * OperatorError 'busy' while one runs.
+   */
+  async scrub(onProgress: OnScrubProgress = () => undefined): Promise<ScrubReport> {
+    this.#service.gate.check();
+    return this.#service.scrubber.run(onProgress);
+  }
+
+  /** Ends the scrub that runs. False: none does. */
+  stopScrub(): boolean {
+    return this.#service.scrubber.stop();
   }
 
   /** Everything completed before this call survives power loss once it completes. */

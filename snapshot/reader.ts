@@ -44,6 +44,8 @@ export class BlockReader {
   readonly #epochs: ReaderEpochs;
   readonly #checksum: Checksum;
   readonly #onCorrupt: BlockReaderOptions['onCorrupt'];
+  /** Reads begun; whoever works in the background sees by it that somebody waits. */
+  reads = 0;
 
   constructor(options: BlockReaderOptions) {
     this.#data = options.data;
@@ -55,6 +57,7 @@ export class BlockReader {
 
   /** Fills `into`, which holds exactly these blocks. StoreError CORRUPT (with lba), IO or CLOSED. */
   read(view: View, run: BlockRun, into: Uint8Array): MaybePromise<void> {
+    this.reads += 1;
     const pending: Array<Promise<void>> = [];
     try {
       this.#readPages(view, { run, into }, pending);

@@ -17,6 +17,7 @@ import type { PoolState } from './pool-types.ts';
 import { BlockReader } from './reader.ts';
 import { Reclaimer } from './reclaim.ts';
 import type { Replay } from './recover.ts';
+import { Scrubber } from './scrub.ts';
 import { Space } from './space.ts';
 import { StructureWriter } from './structure-writer.ts';
 import { Trimmer } from './trim.ts';
@@ -34,6 +35,7 @@ export class PoolService {
   readonly reclaimer: Reclaimer;
   readonly trimmer: Trimmer;
   readonly space: Space;
+  readonly scrubber: Scrubber;
   /** Told whenever the pool reaches a soft threshold. */
   onThreshold: () => void = () => undefined;
   #state: PoolState = 'serving';
@@ -72,6 +74,11 @@ export class PoolService {
     this.checkpointer = this.#makeCheckpointer();
     this.reclaimer = this.#makeReclaimer();
     this.trimmer = this.#makeTrimmer();
+    this.scrubber = new Scrubber({
+      parts,
+      activity: () => this.committer.sequence + this.reader.reads,
+      onError: ({ what, ranges }) => environment.onFact({ type: 'damaged', what, ranges }),
+    });
   }
 
   get state(): PoolState {
@@ -114,6 +121,7 @@ export class PoolService {
     this.gate.close(closed);
     this.reclaimer.stop();
     this.trimmer.stop();
+    this.scrubber.stop();
     try {
       if (serving) await this.#settle();
     } finally {
@@ -141,6 +149,7 @@ export class PoolService {
     this.gate.close(why);
     this.reclaimer.stop();
     this.trimmer.stop();
+    this.scrubber.stop();
     this.flusher.refuse(why);
     this.committer.fail(why);
   }

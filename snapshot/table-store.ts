@@ -159,6 +159,22 @@ export class TableStore {
     return load;
   }
 
+  /** As `page`, and the cache stays as it is; to be read only, and before the loop turns. */
+  peek(image: number, page: number): MaybePromise<TablePage | undefined> {
+    const table = this.#images.get(image);
+    if (table === undefined || !table.has(page)) return undefined;
+    const present = table.pages.get(page);
+    if (present !== undefined) return present;
+    const name = { image, page };
+    const decode = (bytes: Uint8Array | undefined): TablePage | undefined => {
+      if (!table.has(page)) return undefined;
+      if (bytes === undefined) throw corruptPage(name, 'it is missing');
+      return table.pages.get(page) ?? decodePage(bytes, name, this.#checksum);
+    };
+    const found = this.#meta.get(tableKey(page, image));
+    return found instanceof Promise ? found.then(decode) : decode(found);
+  }
+
   /**
    * The pages of this number that have entries in `images`, in the order of `images`; what is missing is
    * loaded with one scan. To be used before the loop turns, or pinned.

@@ -1,6 +1,7 @@
 /** How weighty each kind of fact is; the words come with the fact. */
 import type { Fact, FactKind } from '../protocol/iscsi/effects.ts';
 import type { PoolFact } from '../snapshot/pool-types.ts';
+import type { DamagedRange } from '../snapshot/scrub-report.ts';
 import type { Log, LogFields, LogLevel } from './log.ts';
 
 const LEVEL_OF: Readonly<Record<FactKind, LogLevel>> = {
@@ -62,6 +63,9 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
         place: fact.place,
       });
       return;
+    case 'damaged':
+      log.error('a scrub found damage', { event, what: fact.what, readBy: rangesText(fact.ranges) });
+      return;
     case 'threshold':
     case 'full':
       logSpace(log, event, fact);
@@ -76,6 +80,14 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
     default:
       fact satisfies never;
   }
+}
+
+/** Who reads what is damaged, for people. */
+export function rangesText(ranges: readonly DamagedRange[]): string {
+  if (ranges.length === 0) return 'nobody';
+  return ranges
+    .map(({ unit, lba, blocks }) => `${unit} LBA ${lba}${blocks > 1 ? `-${lba + blocks - 1}` : ''}`)
+    .join(', ');
 }
 
 function logSpace(log: Log, event: string, fact: Extract<PoolFact, { type: 'threshold' | 'full' }>): void {

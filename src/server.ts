@@ -163,6 +163,8 @@ export class SnaplunServer {
     if (front.connections > 0)
       log.warn('cut connections that did not log out', { connections: front.connections });
     front.cut();
+    // Whoever waits for a scrub has its admin connection open until then.
+    this.pool.stopScrub();
     await this.#admin?.close();
     await this.#schedules.stop();
     await this.pool.close();

@@ -12,6 +12,7 @@ import assert from 'node:assert';
 import fs from 'node:fs';
 import { OperatorError, type StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';
+import { DirectReader } from './direct-read.ts';
 import {
   BUFFERS_PER_CALL_MAX,
   InFlight,
@@ -89,6 +90,8 @@ export class FileData implements DataSpace {
   #flushedChanges = 0;
   #flushFailure: StoreError | undefined;
   #capacityBlocks: number;
+  /** Opened when it is first needed. */
+  #direct: DirectReader | 'none' | undefined;
 
   constructor(options: FileDataOptions) {
     this.#fd = options.fd;
@@ -120,6 +123,14 @@ export class FileData implements DataSpace {
     const doneBytes = into.byteLength <= READ_AT_ONCE_BYTES_MAX ? this.#readCached(into, offsetBytes) : 0;
     if (doneBytes === into.byteLength) return undefined;
     return this.#inFlight.track(readFully(this.#fd, into, { offsetBytes, doneBytes }));
+  }
+
+  readStored(place: Place, into: Uint8Array): Promise<void> {
+    this.#options.check();
+    assertRun({ place, bytes: into.byteLength, capacityBlocks: this.#capacityBlocks });
+    this.#direct ??= DirectReader.open(this.#options.path) ?? 'none';
+    if (this.#direct === 'none') return Promise.resolve(this.read(place, into));
+    return this.#inFlight.track(this.#direct.read(into, place * POOL_BLOCK_BYTES));
   }
 
   write(writes: readonly PlacedWrite[]): MaybePromise<void> {
@@ -178,6 +189,7 @@ export class FileData implements DataSpace {
 
   async close(): Promise<void> {
     await this.#inFlight.idle();
+    if (this.#direct instanceof DirectReader) await this.#direct.close();
     fs.closeSync(this.#fd);
   }
 

@@ -45,6 +45,11 @@ export interface DataSpace {
    * anything.
    */
   read(place: Place, into: Uint8Array): MaybePromise<void>;
+  /**
+   * The same past what is cached above the medium, where it can be told apart: what is really stored. Not for
+   * those who wait.
+   */
+  readStored?(place: Place, into: Uint8Array): Promise<void>;
   /** Stores all the runs, in any order; completed when all are. */
   write(writes: readonly PlacedWrite[]): MaybePromise<void>;
   /** Gives the space of a run back where the medium can. Completed means: it will not happen later. */

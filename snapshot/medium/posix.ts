@@ -93,6 +93,13 @@ export function endOf(fd: number): number {
   return end;
 }
 
+/** Memory that begins at a multiple of `alignment`, a power of two, as direct reads want it. */
+export function alignedBytes(bytes: number, alignment: number): Uint8Array {
+  const whole = new Uint8Array(bytes + alignment);
+  const past = Number(BigInt(koffi.address(whole)) % BigInt(alignment));
+  return whole.subarray((alignment - past) % alignment).subarray(0, bytes);
+}
+
 const iovec = new BigUint64Array(2);
 let cachedReads = preadv2 !== undefined;
 

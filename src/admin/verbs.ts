@@ -3,6 +3,7 @@ import { ACCESS_VERBS } from './verbs/access.ts';
 import { LUN_VERBS } from './verbs/lun.ts';
 import { POOL_VERBS } from './verbs/pool.ts';
 import { SCHEDULE_VERBS } from './verbs/schedule.ts';
+import { SCRUB_STREAM } from './verbs/scrub.ts';
 import { SNAPSHOT_VERBS } from './verbs/snapshot.ts';
 import { STREAM_VERBS } from './verbs/stream.ts';
 
@@ -16,4 +17,4 @@ export const ADMIN_VERBS: readonly Verb[] = [
 ];
 
 /** Those that carry bytes besides. */
-export const ADMIN_STREAM_VERBS: readonly StreamVerb[] = STREAM_VERBS;
+export const ADMIN_STREAM_VERBS: readonly StreamVerb[] = [...STREAM_VERBS, SCRUB_STREAM];

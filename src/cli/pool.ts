@@ -3,10 +3,12 @@ import type { Argv } from 'yargs';
 import { blockDeviceBytes, createFilePool } from '../../snapshot/medium/file.ts';
 import { POOL_BLOCK_BYTES } from '../../snapshot/medium/medium.ts';
 import type { PoolStatus } from '../../snapshot/pool-types.ts';
+import type { ScrubProgress } from '../../snapshot/scrub-report.ts';
 import { DEFAULT_POOL_BYTES } from '../config/defaults.ts';
 import { formatSize, parseSize } from '../units-of-size.ts';
 import { checkCommand } from './check.ts';
 import { type GlobalOptions, runVerb } from './command.ts';
+import { scrubCommand } from './scrub.ts';
 import { table } from './table.ts';
 
 interface StatusDocument {
@@ -21,7 +23,7 @@ interface StatusDocument {
 
 export function poolCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('pool', 'the pool: where images live', (pool) =>
-    checkCommand(growCommand(createCommand(pool)))
+    scrubCommand(checkCommand(growCommand(createCommand(pool))))
       .command(
         'status',
         'space and state of the pool',
@@ -116,6 +118,12 @@ export function statusCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   );
 }
 
+function scrubText({ state, startedAtMs, checkedBytes, totalBytes, errorCount }: ScrubProgress): string {
+  if (state === 'never') return 'none since the server started';
+  const began = new Date(startedAtMs).toISOString();
+  return `${state}, begun ${began}: ${formatSize(checkedBytes)} of ${formatSize(totalBytes)}, ${errorCount} damaged`;
+}
+
 function statusLines(status: PoolStatus): string {
   return [
     `state        ${status.state}`,
@@ -129,5 +137,6 @@ function statusLines(status: PoolStatus): string {
     `images       ${status.images}`,
     `journal      ${formatSize(status.journalBytes)}`,
     `cache        ${formatSize(status.cacheBytes)}`,
+    `scrub        ${scrubText(status.scrub)}`,
   ].join('\n');
 }

@@ -2,6 +2,7 @@
 import { POOL_BLOCK_BYTES } from '../../../snapshot/medium/medium.ts';
 import { VERSION } from '../../product.ts';
 import { type Verb, verb } from '../verb.ts';
+import { SCRUB_STOP } from './scrub.ts';
 
 const status = verb({
   name: 'status',
@@ -54,4 +55,4 @@ const grow = verb({
   },
 });
 
-export const POOL_VERBS: readonly Verb[] = [status, poolStatus, check, grow];
+export const POOL_VERBS: readonly Verb[] = [status, poolStatus, check, grow, SCRUB_STOP];
