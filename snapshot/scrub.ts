@@ -1,13 +1,13 @@
 /**
- * Reads everything that is stored and compares it with its checksums, beside what the pool serves: first every
- * ordered value (pages of tables and of bitmaps, the catalogue), then every block of data that an entry points
- * at, image after image from the oldest on, so that what the background merges upwards meanwhile is met later.
- * What is written meanwhile may be left out. It repairs nothing and keeps nothing.
+ * Reads everything that is stored and compares it with its checksums, beside what the pool serves: first
+ * every ordered value (pages of tables and of bitmaps, the catalogue), then every block of data that an entry
+ * points at, image after image from the oldest on, so that what the background merges upwards meanwhile is
+ * met later. What is written meanwhile may be left out. It repairs nothing and keeps nothing.
  *
- * It goes in steps of a few milliseconds. While commands come in, it pauses after each for many times as long;
- * that is its share. Data is read past the caches above the medium, where it can be. A step counts as a running
- * command, so that no place it looks at is used again under it; a block that fails is reported only while its
- * entry still stands.
+ * It goes in steps of a few milliseconds. While commands come in, it pauses after each for many times as
+ * long; that is its share. Data is read past the caches above the medium, where it can be. A step counts as a
+ * running command, so that no place it looks at is used again under it; a block that fails is reported only
+ * while its entry still stands.
  */
 import { OperatorError, StoreError } from '../lun/errors.ts';
 import { readersOfBlock, readersOfPage } from './damage.ts';
