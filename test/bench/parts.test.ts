@@ -8,6 +8,7 @@ import { seededRandom } from '../support/random.ts';
 import { Histogram } from './histogram.ts';
 import { median } from './report.ts';
 import { Skimmer } from './skimmer.ts';
+import { merged } from './snapshots/page.ts';
 import { parseUrl } from './url.ts';
 
 const SEED = 20_261;
@@ -92,4 +93,13 @@ test('a URL names address, target and LUN, or is refused', () => {
   expect(parseUrl('old=iscsi://h/iqn.2026-11.a:b/0')).toMatchObject({ label: 'old', address: { host: 'h' } });
   expect(parseUrl('iscsi://[::1]/iqn.2026-11.a:b/0')?.address).toEqual({ host: '::1', port: 3260 });
   expect(parseUrl('http://127.0.0.1/x/1')).toBeUndefined();
+});
+
+test('figures that were measured again take the place of their old lines, new ones come behind', () => {
+  const before = ['| a | 1 | ≤ 2 |\n', '| b | 5 | ≤ 6 |\n'];
+  expect(merged(before, ['| c | 7 | ≤ 8 |\n', '| a | 3 | ≤ 2 |\n'])).toEqual([
+    '| a | 3 | ≤ 2 |\n',
+    '| b | 5 | ≤ 6 |\n',
+    '| c | 7 | ≤ 8 |\n',
+  ]);
 });

@@ -17,18 +17,45 @@ export function conditions(): string {
   );
 }
 
-export function table(lines: readonly Measured[]): string {
-  const rows = lines.map(
+const HEADING = '| figure | measured | bar | holds | conditions |\n| --- | ---: | ---: | --- | --- |\n';
+
+const rowsOf = (lines: readonly Measured[]): string[] =>
+  lines.map(
     ({ what, value, bar, holds, conditions: how }) =>
       `| ${what} | ${value} | ${bar} | ${holds ? 'yes' : '**no**'} | ${how} |\n`,
   );
-  return `| figure | measured | bar | holds | conditions |\n| --- | ---: | ---: | --- | --- |\n${rows.join('')}`;
+
+export function table(lines: readonly Measured[]): string {
+  return HEADING + rowsOf(lines).join('');
 }
 
-/** Puts the table between the marks of the page. */
-export async function writePage(lines: readonly Measured[]): Promise<void> {
+const nameOf = (row: string): string => row.split(' | ')[0] ?? '';
+
+/**
+ * Puts the table between the marks of the page. Where only some figures were measured, `part`, the lines of the
+ * others stay as they are.
+ */
+export async function writePage(lines: readonly Measured[], part: boolean): Promise<void> {
   const text = await readFile(PAGE, 'utf8');
   const from = text.indexOf(BEGIN) + BEGIN.length;
   const to = text.indexOf(END);
-  await writeFile(PAGE, `${text.slice(0, from)}\n\n${conditions()}\n\n${table(lines)}\n${text.slice(to)}`);
+  const rows = part ? merged(rowsBetween(text.slice(from, to)), rowsOf(lines)) : rowsOf(lines);
+  const figures = `${conditions()}\n\n${HEADING}${rows.join('')}`;
+  await writeFile(PAGE, `${text.slice(0, from)}\n\n${figures}\n${text.slice(to)}`);
+}
+
+function rowsBetween(text: string): string[] {
+  const lines = text.split('\n').map((line) => `${line}\n`);
+  return lines.filter((line) => line.startsWith('| ') && !HEADING.includes(line));
+}
+
+/** The new rows in place of those of the same name, and behind the others where there are none. */
+export function merged(before: readonly string[], rows: readonly string[]): string[] {
+  const left = new Map(rows.map((row) => [nameOf(row), row]));
+  const kept = before.map((row) => {
+    const now = left.get(nameOf(row));
+    left.delete(nameOf(row));
+    return now ?? row;
+  });
+  return [...kept, ...left.values()];
 }
