@@ -113,17 +113,18 @@ export class Catalogue {
   readonly snapshots = new Map<number, SnapshotObject>();
   readonly documents = new Map<string, unknown>();
   readonly #changed = new Map<string, { kind: ObjectKind; key: number | string }>();
+  /** Numbers by name: a group of many VLUNs with many snapshots is looked up without a walk for each. */
+  readonly #vlunNames = new Map<string, number>();
+  readonly #snapshotNames = new Map<string, number>();
 
   vlunNamed(name: string): VlunObject | undefined {
-    for (const vlun of this.vluns.values()) if (vlun.name === name) return vlun;
-    return undefined;
+    const id = this.#vlunNames.get(name);
+    return id === undefined ? undefined : this.vluns.get(id);
   }
 
   snapshotNamed(vlun: number, name: string): SnapshotObject | undefined {
-    for (const snapshot of this.snapshots.values()) {
-      if (snapshot.vlun === vlun && snapshot.name === name) return snapshot;
-    }
-    return undefined;
+    const id = this.#snapshotNames.get(`${vlun} ${name}`);
+    return id === undefined ? undefined : this.snapshots.get(id);
   }
 
   snapshotsOf(vlun: number): SnapshotObject[] {
@@ -134,8 +135,10 @@ export class Catalogue {
     this.version += 1;
     if (change.counters !== undefined) this.counters = change.counters;
     this.#putAll('image', this.images, change.images);
-    this.#putAll('vlun', this.vluns, change.vluns);
-    this.#putAll('snapshot', this.snapshots, change.snapshots);
+    this.#putAll('vlun', this.vluns, change.vluns, (id, before) => this.#renameVlun(id, before));
+    this.#putAll('snapshot', this.snapshots, change.snapshots, (id, before) =>
+      this.#renameSnapshot(id, before),
+    );
     for (const [name, value] of change.documents ?? []) {
       if (value === undefined) this.documents.delete(name);
       else this.documents.set(name, value);
@@ -149,6 +152,8 @@ export class Catalogue {
     else if (kind === 'image') this.images.set(Number(key), value as ImageObject);
     else if (kind === 'vlun') this.vluns.set(Number(key), value as VlunObject);
     else this.snapshots.set(Number(key), value as SnapshotObject);
+    if (kind === 'vlun') this.#renameVlun(Number(key), undefined);
+    if (kind === 'snapshot') this.#renameSnapshot(Number(key), undefined);
   }
 
   /** What changed since this was last asked. */
@@ -177,17 +182,40 @@ export class Catalogue {
     kind: ObjectKind,
     map: Map<number, T>,
     changes: ReadonlyArray<readonly [number, T | null]> | undefined,
+    changed?: (id: number, before: T | undefined) => void,
   ): void {
     for (const [id, object] of changes ?? []) {
+      const before = map.get(id);
       if (object === null) map.delete(id);
       else map.set(id, object);
+      changed?.(id, before);
       this.#note(kind, id);
     }
+  }
+
+  #renameVlun(id: number, before: VlunObject | undefined): void {
+    rename(this.#vlunNames, { id, before: before?.name, now: this.vluns.get(id)?.name });
+  }
+
+  #renameSnapshot(id: number, before: SnapshotObject | undefined): void {
+    const keyOf = (object: SnapshotObject | undefined): string | undefined =>
+      object === undefined ? undefined : `${object.vlun} ${object.name}`;
+    rename(this.#snapshotNames, { id, before: keyOf(before), now: keyOf(this.snapshots.get(id)) });
   }
 
   #note(kind: ObjectKind, key: number | string): void {
     this.#changed.set(`${kind} ${key}`, { kind, key });
   }
+}
+
+/** One record may give a name away and take it again, in either order. */
+function rename(
+  names: Map<string, number>,
+  change: { readonly id: number; readonly before: string | undefined; readonly now: string | undefined },
+): void {
+  const { id, before, now } = change;
+  if (before !== undefined && before !== now && names.get(before) === id) names.delete(before);
+  if (now !== undefined) names.set(now, id);
 }
 
 /** The catalogue as it would be after a verb; collects the change and leaves the catalogue alone. */
@@ -218,11 +246,17 @@ export class Draft {
   }
 
   vlunNamed(name: string): VlunObject | undefined {
-    return this.vluns().find((vlun) => vlun.name === name);
+    for (const vlun of this.#vluns.values()) if (vlun?.name === name) return vlun;
+    const stored = this.#catalogue.vlunNamed(name);
+    return stored === undefined || this.#vluns.has(stored.id) ? undefined : stored;
   }
 
   snapshotNamed(vlun: number, name: string): SnapshotObject | undefined {
-    return this.snapshots().find((snapshot) => snapshot.vlun === vlun && snapshot.name === name);
+    for (const snapshot of this.#snapshots.values()) {
+      if (snapshot?.vlun === vlun && snapshot.name === name) return snapshot;
+    }
+    const stored = this.#catalogue.snapshotNamed(vlun, name);
+    return stored === undefined || this.#snapshots.has(stored.id) ? undefined : stored;
   }
 
   image(id: number): ImageObject {
