@@ -29,6 +29,8 @@ import type { TargetUnits } from './targets/unit-map.ts';
 export interface FrontOptions {
   readonly pool: Pool;
   readonly advertise: readonly string[];
+  /** Where sockets are accepted: HOST:PORT each. None where there are no listening sockets. */
+  readonly portals?: () => readonly string[];
   /** Name of the default target of a new pool. */
   readonly defaultTarget: string;
   readonly clock: Clock;
@@ -66,6 +68,7 @@ export class Front {
     this.#directory = targetDirectory({
       targets,
       advertise: options.advertise,
+      portals: options.portals ?? (() => []),
       accepting: () => this.#accepting && options.pool.state === 'serving',
     });
   }

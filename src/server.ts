@@ -48,13 +48,14 @@ export class SnaplunServer {
   readonly #exports = new RunningExports();
   readonly #schedules: Schedules;
   readonly #options: ServerOptions;
-  readonly #portals: Portal[] = [];
+  readonly #portals: Portal[];
   readonly #startedAtMs: number;
   #admin: AdminServer | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ServerOptions, pool: Pool, front: Front) {
+  private constructor(options: ServerOptions, pool: Pool, front: Front, portals: Portal[]) {
     this.#options = options;
+    this.#portals = portals;
     this.pool = pool;
     this.#front = front;
     this.#startedAtMs = options.clock.wallMs();
@@ -71,8 +72,10 @@ export class SnaplunServer {
   static async start(options: ServerOptions): Promise<SnaplunServer> {
     const pool = await openPool(options);
     const { advertise, defaultTarget, clock, log } = options;
-    const front = await Front.open({ pool, advertise, defaultTarget, clock, log, randomBytes });
-    const server = new SnaplunServer(options, pool, front);
+    const open: Portal[] = [];
+    const portals = (): readonly string[] => open.map((portal) => portal.address);
+    const front = await Front.open({ pool, advertise, portals, defaultTarget, clock, log, randomBytes });
+    const server = new SnaplunServer(options, pool, front, open);
     try {
       await server.#makeFirstLun();
       await server.#openDoors();

@@ -38,7 +38,7 @@ const TARGET_OPTION = { type: 'string', describe: 'target (default: the default 
 
 export function targetCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
   return root.command('target', 'targets', (target) =>
-    targetDelete(targetList(targetCreate(target)))
+    targetRedirect(targetDelete(targetList(targetCreate(target))))
       .example('$0 target list', 'with LUNs, sessions and who may log in')
       .demandCommand(1, 'target what? See `snaplun target --help`'),
   );
@@ -94,6 +94,27 @@ function targetDelete(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
       ).example('$0 target delete iqn.2026-11.com.example:backup', 'initiators are told that it was removed'),
     (argv) =>
       runVerb(argv, 'target.delete', { name: argv.name, force: argv.force }, () => `deleted ${argv.name}`),
+  );
+}
+
+function targetRedirect(target: Argv<GlobalOptions>): Argv<GlobalOptions> {
+  return target.command(
+    'redirect <name> [address]',
+    'send logins to another address; without one, serve them here again',
+    (command) =>
+      command
+        .positional('name', { type: 'string', demandOption: true, describe: 'iSCSI name' })
+        .positional('address', { type: 'string', describe: 'HOST:PORT, IPv6 addresses in brackets' })
+        .option('permanent', { type: 'boolean', describe: 'initiators may remember it' })
+        .example('$0 target redirect iqn.2026-11.com.example:backup 192.0.2.20:3260', 'new logins go there'),
+    (argv) =>
+      runVerb(
+        argv,
+        'target.redirect',
+        { name: argv.name, address: argv.address, permanent: argv.permanent },
+        () =>
+          argv.address === undefined ? `${argv.name} is served here` : `${argv.name} is at ${argv.address}`,
+      ),
   );
 }
 

@@ -15,8 +15,10 @@ export const PORTAL_GROUP_TAG = 1;
 
 export interface DirectoryOptions {
   readonly targets: Targets;
-  /** What SendTargets answers instead of the local address of the connection: HOST:PORT. */
+  /** What SendTargets answers instead of the addresses that are listened on: HOST:PORT. */
   readonly advertise: readonly string[];
+  /** Where the server listens: HOST:PORT each. */
+  readonly portals: () => readonly string[];
   /** False while the server stops: logins are told "service unavailable". */
   readonly accepting: () => boolean;
 }
@@ -34,6 +36,7 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
       if (!options.accepting()) return { kind: 'unavailable' };
       const document = targets.document(name);
       if (!usable(document, asker.initiatorName.toLowerCase())) return { kind: 'forbidden' };
+      if (document.redirect !== undefined) return { kind: 'moved', ...document.redirect };
       return {
         kind: 'found',
         targetName: name,
@@ -52,7 +55,8 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
       return open || documents.length === 0 ? { method: 'none' } : authenticationOf(documents);
     },
     list(asker: Asker): readonly TargetListing[] {
-      const addresses = options.advertise.length > 0 ? options.advertise : [asker.localAddress];
+      const { advertise } = options;
+      const addresses = advertise.length > 0 ? advertise : reachable(asker.localAddress, options.portals());
       return targets
         .list()
         .filter((target) => usable(targets.document(target.name), asker.initiatorName.toLowerCase()))
@@ -62,6 +66,23 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
         }));
     },
   };
+}
+
+/** The address by which the asker came, and every other one that means something to it. */
+function reachable(localAddress: string, portals: readonly string[]): readonly string[] {
+  const others = portals.filter(
+    (portal) => !isWildcard(portal) && (!isLoopback(portal) || isLoopback(localAddress)),
+  );
+  return [...new Set([localAddress, ...others])];
+}
+
+/** It listens on whatever addresses there are, and is none itself. */
+function isWildcard(address: string): boolean {
+  return /^(0\.0\.0\.0|\[::\]):/.test(address);
+}
+
+function isLoopback(address: string): boolean {
+  return /^(127\.|\[::1\]:|localhost:)/.test(address);
 }
 
 function authenticationOf(documents: readonly TargetDocument[]): Authentication {

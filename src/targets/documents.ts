@@ -27,6 +27,8 @@ export interface TargetDocument {
   readonly allowedInitiators?: readonly string[];
   /** The LUN numbers that an initiator is shown, by its name; one that is not here is shown all. */
   readonly lunMasks?: Readonly<Record<string, readonly number[]>>;
+  /** Where logins are sent instead: `address:port`, an IPv6 address in brackets (RFC 7143 §13.8). */
+  readonly redirect?: { readonly address: string; readonly permanent: boolean };
   readonly chapInbound?: StoredCredentials;
   readonly chapOutbound?: StoredCredentials;
 }

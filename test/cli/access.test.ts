@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../support/child.ts';
+import { connectSocket, Initiator, LoginFailure } from '../support/initiator/index.ts';
 import { type Server, SNAPLUN, startServer } from '../support/server.ts';
 
 let server: Server;
@@ -61,6 +62,30 @@ test('the first initiator allowed shuts all others out, and deny takes it off ag
   // Nobody is left on the list, and nobody gets in: a shut door is not an open one.
   const inquiry = await run('iscsi-inq', [server.url()]);
   expect(inquiry.code).not.toBe(0);
+});
+
+test('a target that is elsewhere sends logins there, for a while or for good, and is served again', async () => {
+  const name = 'iqn.2026-11.com.example:moved';
+  await server.cli('target', 'create', name);
+  const status = async (): Promise<readonly [number, string | undefined]> => {
+    const initiator = new Initiator(await connectSocket({ host: server.host, port: server.port }));
+    try {
+      const { status: success } = await initiator.login({ targetName: name });
+      await initiator.logout();
+      return [success, undefined];
+    } catch (error) {
+      if (!(error instanceof LoginFailure)) throw error;
+      return [error.status, error.answers.get('TargetAddress')];
+    }
+  };
+  expect(await refused('target', 'redirect', name, '192.0.2.20:99999')).toMatch(/no portal/);
+  await server.cli('target', 'redirect', name, '192.0.2.20:3260');
+  expect(await status()).toEqual([0x0101, '192.0.2.20:3260']);
+  await server.cli('target', 'redirect', name, '[2001:db8::20]:3260', '--permanent');
+  expect(await status()).toEqual([0x0102, '[2001:db8::20]:3260']);
+  await server.cli('target', 'redirect', name);
+  expect(await status()).toEqual([0, undefined]);
+  await server.cli('target', 'delete', name);
 });
 
 test('an initiator is shown the LUNs it is allowed, until it is allowed all', async () => {

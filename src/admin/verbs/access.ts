@@ -1,5 +1,6 @@
 /** Verbs on targets and on who may use them: target, initiator, chap, session. */
 import { OperatorError } from '../../../lun/errors.ts';
+import { parsePortal } from '../../shell/portal.ts';
 import type { StoredCredentials, TargetDocument } from '../../targets/documents.ts';
 import { iscsiName } from '../../targets/names.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
@@ -37,6 +38,7 @@ const targetList = verb({
               ? 'one-way'
               : 'mutual',
         allowedInitiators: document.allowedInitiators ?? null,
+        redirect: document.redirect ?? null,
       };
     });
   },
@@ -71,6 +73,20 @@ async function changeTarget(
   await context.targets.change({ [context.targets.get(targetName).documentName]: document });
   return document;
 }
+
+const targetRedirect = verb({
+  name: 'target.redirect',
+  changes: true,
+  fields: { name: 'string', address: 'string?', permanent: 'boolean?' },
+  async run(context, { name, address, permanent }) {
+    if (address !== undefined) parsePortal(address);
+    await changeTarget(context, name, ({ redirect: _before, ...document }) =>
+      address === undefined
+        ? document
+        : { ...document, redirect: { address, permanent: permanent === true } },
+    );
+  },
+});
 
 const allow = verb({
   name: 'initiator.allow',
@@ -233,6 +249,7 @@ export const ACCESS_VERBS: readonly Verb[] = [
   targetCreate,
   targetList,
   targetDelete,
+  targetRedirect,
   allow,
   deny,
   initiatorList,
