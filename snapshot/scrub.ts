@@ -34,11 +34,17 @@ export interface ScrubberOptions {
 /** May wait, and ends the scrub by failing. */
 export type OnScrubProgress = (progress: ScrubProgress) => Promise<void> | void;
 
-/** A step ends after this. */
-const STEP_MS = 4;
-/** While commands come in, a pause takes so many times what the step took, and at least `PAUSE_MS_MIN`. */
+/**
+ * What the parts of a step are reckoned to take of a processor, in milliseconds. Their time on the clock says
+ * little: under load it is mostly that of the commands beside.
+ */
+const READ_COST_MS = 0.1;
+const BLOCK_COST_MS = 0.003;
+const VALUE_COST_MS = 0.003;
+/** A step ends when it has cost this. */
+const STEP_COST_MS = 2;
+/** While commands come in, a pause takes so many times what the step has cost. */
 const PAUSE_FACTOR = 15;
-const PAUSE_MS_MIN = 15;
 const PROGRESS_MS = 500;
 const VALUES_PER_SCAN = 64;
 const PAGES_PER_READ = 16;
@@ -62,7 +68,7 @@ export class Scrubber {
   #findings: ScrubFindings;
   #stopping = false;
   #seenActivity = 0;
-  #stepBeganMs = 0;
+  #stepCostMs = 0;
   #reportedAtMs = 0;
 
   constructor(options: ScrubberOptions) {
@@ -115,7 +121,7 @@ export class Scrubber {
     this.#state = 'running';
     this.#stopping = false;
     this.#startedAtMs = environment.nowMs();
-    this.#stepBeganMs = this.#startedAtMs;
+    this.#stepCostMs = 0;
     this.#reportedAtMs = 0;
     this.#checkedBlocks = 0;
     this.#values = 0;
@@ -130,6 +136,7 @@ export class Scrubber {
     const to = Uint8Array.of(0xff);
     while (!this.#stopping) {
       const found = await parts.medium.meta.scan({ from, to, limit: VALUES_PER_SCAN });
+      this.#stepCostMs += found.length * VALUE_COST_MS;
       for (const { key, value } of found) {
         this.#values += 1;
         if (!this.#isSealed(value)) this.#badValue(key);
@@ -237,6 +244,7 @@ export class Scrubber {
   /** False: the medium cannot read it. */
   async #read({ place }: Entry, into: Uint8Array): Promise<boolean> {
     const { data } = this.#options.parts.medium;
+    this.#stepCostMs += READ_COST_MS + (into.byteLength / POOL_BLOCK_BYTES) * BLOCK_COST_MS;
     try {
       await (data.readStored === undefined ? data.read(place, into) : data.readStored(place, into));
       return true;
@@ -262,12 +270,11 @@ export class Scrubber {
       this.#reportedAtMs = nowMs;
       await onProgress(this.progress);
     }
-    const tookMs = nowMs - this.#stepBeganMs;
-    if (tookMs < STEP_MS) return;
+    if (this.#stepCostMs < STEP_COST_MS) return;
     const activity = this.#options.activity();
-    const pauseMs = activity === this.#seenActivity ? 0 : Math.max(PAUSE_MS_MIN, tookMs * PAUSE_FACTOR);
+    const pauseMs = activity === this.#seenActivity ? 0 : Math.ceil(this.#stepCostMs * PAUSE_FACTOR);
     this.#seenActivity = activity;
+    this.#stepCostMs = 0;
     await new Promise<void>((resolve) => environment.after(pauseMs, resolve));
-    this.#stepBeganMs = environment.nowMs();
   }
 }
