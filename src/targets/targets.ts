@@ -154,6 +154,7 @@ export class Targets {
 
   /** Writes documents by themselves and shows them. */
   async change(changes: DocumentChanges): Promise<void> {
+    if (Object.keys(changes).length === 0) return;
     await this.#options.pool.documents.put(changes);
     this.refresh();
   }
