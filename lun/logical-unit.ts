@@ -38,6 +38,8 @@ export interface LogicalUnit {
   readonly writeCache: boolean;
   /** Thin: UNMAP gives blocks back (LBPME, LBPRZ). */
   readonly thin: boolean;
+  /** Bytes that writes to blocks without data can still take, shared with other units; absent: not known. */
+  readonly availableBytes?: () => number;
   readonly state: UnitState;
   /** Calls `listener` at every fact from now on; the returned function ends that. */
   onFact(listener: (fact: UnitFact) => void): () => void;

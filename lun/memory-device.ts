@@ -156,6 +156,7 @@ export interface MemoryUnitOptions {
   readonly writeCache?: boolean;
   readonly thin?: boolean;
   readonly identity?: UnitIdentity;
+  readonly availableBytes?: () => number;
   readonly state?: MemoryState;
 }
 
@@ -186,6 +187,7 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
     removable: options.removable ?? false,
     writeCache: options.writeCache ?? true,
     thin: options.thin ?? true,
+    ...(options.availableBytes === undefined ? {} : { availableBytes: options.availableBytes }),
     state: options.state ?? new MemoryState(),
     onFact(listener) {
       listeners.add(listener);

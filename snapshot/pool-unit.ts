@@ -22,6 +22,7 @@ export interface PoolUnitOptions {
   readonly identity: UnitIdentity;
   readonly device: BlockDevice;
   readonly properties: () => UnitProperties;
+  readonly availableBytes: () => number;
   readonly state: UnitState;
 }
 
@@ -30,6 +31,7 @@ export class PoolUnit implements LogicalUnit {
   readonly device: BlockDevice;
   readonly state: UnitState;
   readonly thin = true;
+  readonly availableBytes: () => number;
   readonly #properties: () => UnitProperties;
   readonly #listeners = new Set<(fact: UnitFact) => void>();
 
@@ -37,6 +39,7 @@ export class PoolUnit implements LogicalUnit {
     this.identity = options.identity;
     this.device = options.device;
     this.state = options.state;
+    this.availableBytes = options.availableBytes;
     this.#properties = options.properties;
   }
 

@@ -1,5 +1,6 @@
 /** The logical units of a pool: one object per VLUN and per snapshot, the same for its whole life. */
 import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { PoolUnit, UnitDocuments } from './pool-unit.ts';
 import type { PoolService } from './service.ts';
 import { SnapshotDevice } from './snapshot-device.ts';
@@ -34,6 +35,7 @@ export class Units {
       identity: unitIdentity({ pool: parts.pool, counter: node.vlun.identity, name: node.vlun.name }),
       device,
       properties: () => node.vlun,
+      availableBytes: () => this.#availableBytes(),
       state: this.#documents(`vlun/${node.id}`),
     });
     const made = { unit, device };
@@ -50,6 +52,7 @@ export class Units {
       identity: unitIdentity({ pool, counter: view.snapshot.identity, name: view.label }),
       device: new SnapshotDevice(view, { gate, reader, resolver, tables }),
       properties: () => SNAPSHOT_PROPERTIES,
+      availableBytes: () => this.#availableBytes(),
       state: this.#documents(`snapshot/${view.snapshot.id}`),
     });
     this.#snapshots.set(view, unit);
@@ -69,6 +72,10 @@ export class Units {
   /** Tells the listeners of every VLUN that takes writes. */
   tellWriters(fact: UnitFact): void {
     for (const node of this.#service.parts.views.nodes) if (!node.vlun.readOnly) this.tell(node, fact);
+  }
+
+  #availableBytes(): number {
+    return this.#service.space.availableBlocks * POOL_BLOCK_BYTES;
   }
 
   #documents(owner: string): UnitDocuments {

@@ -18,6 +18,8 @@ export const ATOMIC_BYTES_MAX = 16 * 1024 * 1024;
 export const PHYSICAL_BLOCK_BYTES = 4096;
 /** LBA status descriptors of one GET LBA STATUS. */
 export const LBA_STATUS_DESCRIPTORS_MAX = 256;
+/** A threshold set: the unit in which resources for thin provisioning are counted (SBC-3 §4.7.3.8). */
+export const THRESHOLD_SET_BYTES = 1024 * 1024;
 /** Persistent reservation registrations of one logical unit. */
 export const REGISTRATIONS_MAX = 256;
 /** Unit attentions waiting for one nexus at one logical unit; past that a reset stands for them all. */

@@ -52,7 +52,6 @@ const NOT_ON_4096 = [
 export const WANTS_FRESH_UNIT: readonly string[] = ['MultipathIO.CompareAndWrite'];
 
 const WHY_NOT_ON_4096 = 'writes 512 bytes, whatever the length of a block';
-const WHY_NOT_ON_READ_ONLY = 'writes';
 
 const on512e = (test: string): boolean => !NOT_ON_512E.includes(test);
 
@@ -75,10 +74,9 @@ export const PROFILES: readonly Profile[] = [
   },
 ];
 
-/** Why a test is not run on a profile, in a few words; empty when it is. */
+/** Why a test is not run on a profile, in a few words; empty when it is, and where it is that it writes. */
 export function whyNotOn(name: string, test: string): string {
   const profile = PROFILES.find((one) => one.name === name);
-  if (profile === undefined || profile.applies(test)) return '';
-  if (profile.readOnly) return WHY_NOT_ON_READ_ONLY;
+  if (profile === undefined || profile.readOnly || profile.applies(test)) return '';
   return profile.blockBytes === 4096 ? WHY_NOT_ON_4096 : WHY_NOT_ON_512E;
 }

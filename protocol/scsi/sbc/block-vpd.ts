@@ -4,6 +4,7 @@ import {
   ATOMIC_BYTES_MAX,
   COMPARE_AND_WRITE_BLOCKS_MAX,
   PHYSICAL_BLOCK_BYTES,
+  THRESHOLD_SET_BYTES,
   TRANSFER_BYTES_MAX,
   TRANSFER_BYTES_OPTIMAL,
   UNMAP_BLOCKS_MAX,
@@ -54,6 +55,9 @@ const PROVISIONING_BITS = 0x80 | 0x40 | 0x20 | 0x04;
 const THIN_PROVISIONED = 0x02;
 
 /** Logical Block Provisioning, B2h (SBC-3 §6.6.5). */
-export function logicalBlockProvisioning({ thin }: LogicalUnit): Uint8Array {
-  return thin ? Uint8Array.of(0, PROVISIONING_BITS, THIN_PROVISIONED, 0) : new Uint8Array(4);
+export function logicalBlockProvisioning({ thin, device, availableBytes }: LogicalUnit): Uint8Array {
+  if (!thin) return new Uint8Array(4);
+  const blocks = THRESHOLD_SET_BYTES / device.geometry.blockBytes;
+  const thresholdExponent = availableBytes === undefined ? 0 : Math.log2(blocks);
+  return Uint8Array.of(thresholdExponent, PROVISIONING_BITS, THIN_PROVISIONED, 0);
 }

@@ -4,7 +4,7 @@
  */
 import type { TargetFacts } from '../command.ts';
 import type { DeviceServer } from '../device-server.ts';
-import { SELF_TEST_RESULTS_MAX } from '../limits.ts';
+import { SELF_TEST_RESULTS_MAX, THRESHOLD_SET_BYTES } from '../limits.ts';
 import { concatenated, u16Bytes, u32Bytes, u64Bytes } from '../parameter-data.ts';
 import type { SelfTestResult } from '../self-test.ts';
 import type { Counters } from '../statistics.ts';
@@ -15,6 +15,7 @@ export const LogPage = {
   WRITE_ERROR_COUNTERS: 0x02,
   READ_ERROR_COUNTERS: 0x03,
   VERIFY_ERROR_COUNTERS: 0x05,
+  LOGICAL_BLOCK_PROVISIONING: 0x0c,
   START_STOP_CYCLE_COUNTER: 0x0e,
   SELF_TEST_RESULTS: 0x10,
   GENERAL_STATISTICS: 0x19,
@@ -40,6 +41,18 @@ function errorCounters(of: (server: DeviceServer) => Counters): Parameters {
     const { bytes, uncorrectedErrors } = of(server);
     return [counter(0x0003, 0), counter(0x0005, bytes), counter(0x0006, uncorrectedErrors)];
   };
+}
+
+/** SCOPE 10b: the resources are not this unit's alone (SBC-3 Table 118). */
+const SHARED_SCOPE = 0x02;
+
+/** AVAILABLE LBA MAPPING RESOURCE COUNT in threshold sets, where the store knows it (SBC-3 §6.4.4). */
+function logicalBlockProvisioning({ unit }: DeviceServer): readonly LogParameter[] {
+  const available = unit.availableBytes?.();
+  if (!unit.thin || available === undefined) return [];
+  const sets = Math.min(Math.floor(available / THRESHOLD_SET_BYTES), 0xffffffff);
+  const value = concatenated(u32Bytes(sets), Uint8Array.of(SHARED_SCOPE, 0, 0, 0));
+  return [{ code: 0x0001, kind: 'list', value }];
 }
 
 /** ACCUMULATED START-STOP CYCLES. A lifetime is not specified: there is no spindle. */
@@ -97,6 +110,7 @@ export const LOG_PAGES: ReadonlyMap<number, Parameters> = new Map<number, Parame
   [LogPage.WRITE_ERROR_COUNTERS, errorCounters(({ statistics }) => statistics.write)],
   [LogPage.READ_ERROR_COUNTERS, errorCounters(({ statistics }) => statistics.read)],
   [LogPage.VERIFY_ERROR_COUNTERS, errorCounters(({ statistics }) => statistics.verify)],
+  [LogPage.LOGICAL_BLOCK_PROVISIONING, logicalBlockProvisioning],
   [LogPage.START_STOP_CYCLE_COUNTER, startStopCycles],
   [LogPage.SELF_TEST_RESULTS, selfTestResults],
   [LogPage.GENERAL_STATISTICS, generalStatistics],

@@ -51,7 +51,7 @@ function parameters(
   { pageControl, parameterPointer }: Fields,
 ): Uint8Array | Failure {
   const shown = all.filter(({ code }) => code >= parameterPointer);
-  if (shown.length === 0) return invalidCdbField(5);
+  if (shown.length === 0 && parameterPointer !== 0) return invalidCdbField(5);
   return concatenated(...shown.map((parameter) => encode(parameter, pageControl)));
 }
 

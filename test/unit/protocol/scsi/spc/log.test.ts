@@ -37,9 +37,9 @@ async function busy() {
 describe('LOG SENSE', () => {
   test('lists its pages, and with subpages', async () => {
     const { a } = await ready();
-    expect(await sense(a, 0)).toBe(`00000008${'0002030' + '50e10192f'}`);
+    expect(await sense(a, 0)).toBe(`00000009${'0002030' + '50c0e10192f'}`);
     expect(await sense(a, 0, { subpage: 0xff })).toBe(
-      `40ff0012${'0000'}00ff${'0200'}0300${'0500'}0e00${'1000'}1900${'2f00'}`,
+      `40ff0014${'0000'}00ff${'0200'}0300${'0500'}0c00${'0e00'}1000${'1900'}2f00`,
     );
   });
 
@@ -71,6 +71,14 @@ describe('LOG SENSE', () => {
     const { a } = await busy();
     const numbers = [3, 2, 8, 4, 0, 0, 0, 0].map(u64Hex).join('');
     expect(await sense(a, 0x19)).toBe(`5900004400010340${numbers}`);
+  });
+
+  test('logical block provisioning: what is left in the pool, in threshold sets of 1 MiB', async () => {
+    const { a } = await ready({ availableBytes: () => 0x1234 * 1024 * 1024 + 4096 });
+    expect(await sense(a, 0x0c)).toBe(`4c00000c00010308${'00001234'}02000000`);
+    const vpd = await a.run([0x12, 1, 0xb2, 0, 64, 0]);
+    expect(hexOf(vpd.dataIn)).toBe('00b200040be40200');
+    expect(await sense((await ready()).a, 0x0c)).toBe('4c000000');
   });
 
   test('start-stop cycles and informational exceptions', async () => {
