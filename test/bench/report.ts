@@ -23,6 +23,7 @@ const OURS = 'snaplun';
 export const LEGEND = `
 Medians of the rounds. A line "÷ X" is ${OURS} against X, the median of the pairs measured in the same round:
 IOPS and MB/s; and under "server", I/O per second of the server's processor time. More is better for us.
+What snapshots cost is measured by: npm run bench -- snapshots
 `;
 
 export function median(values: readonly number[]): number {
