@@ -14,6 +14,9 @@ import { ChangeQueue } from './change-queue.ts';
 import { blockChecksum } from './checksums.ts';
 import type { Clock } from './clock.ts';
 import { Front } from './front.ts';
+import { IsnsClient } from './isns/client.ts';
+import { describeEntity } from './isns/entity.ts';
+import type { IsnsEntity } from './isns/messages.ts';
 import type { Log } from './log.ts';
 import { logPoolFact } from './log-facts.ts';
 import { Schedules } from './schedules/schedules.ts';
@@ -25,6 +28,8 @@ export interface ServerOptions {
   readonly medium: Medium;
   readonly portals: readonly PortalAddress[];
   readonly advertise: readonly string[];
+  /** An iSNS server that is told of the portals and targets. */
+  readonly isns?: PortalAddress;
   readonly adminSocket: string;
   /** Name of the default target of a new pool. */
   readonly defaultTarget: string;
@@ -51,6 +56,7 @@ export class SnaplunServer {
   readonly #portals: Portal[];
   readonly #startedAtMs: number;
   #admin: AdminServer | undefined;
+  #isns: IsnsClient | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ServerOptions, pool: Pool, front: Front, portals: Portal[]) {
@@ -80,6 +86,7 @@ export class SnaplunServer {
       await server.#makeFirstLun();
       await server.#openDoors();
       server.#schedules.start();
+      server.#startIsns();
     } catch (error) {
       await server.stop();
       throw error;
@@ -156,9 +163,20 @@ export class SnaplunServer {
     }
   }
 
+  /** Nobody waits for it: who knows the address is served without it. */
+  #startIsns(): void {
+    const { isns, advertise, clock, log } = this.#options;
+    if (isns === undefined) return;
+    const { targets } = this;
+    const entity = (): IsnsEntity => describeEntity({ targets, advertise, portals: this.portals });
+    this.#isns = new IsnsClient({ server: isns, entity, clock, log });
+    void this.#isns.refresh();
+  }
+
   async #stop(): Promise<void> {
     const { clock, log } = this.#options;
     for (const portal of this.#portals) portal.close();
+    const forgotten = this.#isns?.stop();
     const front = this.#front;
     front.askLogouts(LOGOUT_WITHIN_MS);
     const deadlineMs = clock.nowMs() + STOP_WITHIN_MS;
@@ -168,6 +186,7 @@ export class SnaplunServer {
     front.cut();
     // Whoever waits for a scrub has its admin connection open until then.
     this.pool.stopScrub();
+    await forgotten;
     await this.#admin?.close();
     await this.#schedules.stop();
     await this.pool.close();

@@ -1,4 +1,5 @@
 /** `snaplun serve`: the server in the foreground. */
+
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { OperatorError } from '../../lun/errors.ts';
 import { cacheBounds, POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
+import { ISNS_PORT } from '../isns/messages.ts';
 import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
 import { openOrCreatePoolMedium } from '../media.ts';
 import { SnaplunServer } from '../server.ts';
@@ -19,6 +21,7 @@ interface ServeOptions extends GlobalOptions {
   readonly pool: string | undefined;
   readonly portal: readonly string[];
   readonly advertise: readonly string[];
+  readonly isns: string | undefined;
   readonly target: string | undefined;
   readonly init: string | undefined;
   readonly threshold: readonly number[];
@@ -46,6 +49,7 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
           default: [],
           describe: 'HOST:PORT that SendTargets answers',
         })
+        .option('isns', { type: 'string', describe: 'HOST[:PORT] of an iSNS server to register with' })
         .option('target', { type: 'string', describe: 'default target of a new pool' })
         .option('init', { type: 'string', describe: 'NAME:SIZE, LUN 0 of a new pool' })
         .option('threshold', {
@@ -79,7 +83,7 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
 async function serve(options: ServeOptions): Promise<void> {
   const pool = options.pool ?? defaultPool(process.env, process.getuid?.() === 0);
   const init = options.init === undefined ? undefined : parseInit(options.init);
-  const portals = options.portal.map(parsePortal);
+  const portals = options.portal.map((text) => parsePortal(text));
   const advertise = options.advertise.map((text) => {
     parsePortal(text);
     return text;
@@ -97,6 +101,7 @@ async function serve(options: ServeOptions): Promise<void> {
     advertise,
     adminSocket,
     defaultTarget,
+    ...(options.isns === undefined ? {} : { isns: parsePortal(options.isns, ISNS_PORT) }),
     ...(init === undefined ? {} : { init }),
     bounds: { ...bounds, thresholdPercents: thresholdsOf(options.threshold) },
     clock: systemClock,

@@ -17,11 +17,14 @@ export interface PortalAddress {
   readonly port: number;
 }
 
-/** HOST:PORT or [IPv6]:PORT. */
-export function parsePortal(text: string): PortalAddress {
+/** The port of iSCSI (RFC 7143 §13.8). */
+const ISCSI_PORT = 3260;
+
+/** HOST:PORT or [IPv6]:PORT; the port may be left out. */
+export function parsePortal(text: string, defaultPort: number = ISCSI_PORT): PortalAddress {
   const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? 3260 : Number(match[3]);
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (host === undefined || port > 65_535) {
     throw new OperatorError(
       'bad-portal',

@@ -3,8 +3,10 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Outcome, run } from '../support/child.ts';
+import { IsnsServer } from '../support/isns-server.ts';
 import { SNAPLUN, startServer } from '../support/server.ts';
 
 let directory: string;
@@ -197,4 +199,18 @@ test('the log is JSON when asked, and standard output is not', async () => {
   await new Promise((resolve) => child.once('close', resolve));
   expect(out).toMatch(/^snaplun: serving [^\n]+\n$/);
   for (const line of log.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('level');
+});
+
+test('an iSNS server is told of the target while it is served, and no longer', async () => {
+  const isns = await IsnsServer.open();
+  const server = await startServer({ args: ['--init', 'disk0:1M', '--isns', `127.0.0.1:${isns.port}`] });
+  try {
+    for (let turn = 0; isns.messages.length === 0 && turn < 500; turn += 1) await pause(10);
+    expect(isns.messages[0]?.attributes).toContainEqual([32, server.target]);
+    expect((await server.kill('SIGTERM')).code).toBe(0);
+    expect(isns.messages.map((message) => message.function)).toEqual([1, 4]);
+  } finally {
+    await server.stop();
+    isns.close();
+  }
 });
