@@ -1,9 +1,10 @@
-/** The admin socket of a running server: mode 0600, and it outlives no server. */
+/** The admin socket of a running server: it outlives no server. Who may connect: socket-directory.ts. */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { OperatorError, StoreError } from '../../lun/errors.ts';
 import { FrameReader, frameHeader, writeFrame } from './frames.ts';
 import { type AdminRequest, type AdminResponse, isAdminRequest, REQUEST_BYTES_MAX } from './protocol.ts';
+import { secureSocketDirectory } from './socket-directory.ts';
 import type { AdminContext, StreamVerb, Verb } from './verb.ts';
 
 export interface AdminVerbs {
@@ -32,6 +33,7 @@ export class AdminServer {
    */
   static async open(path: string, context: AdminContext, verbs: AdminVerbs): Promise<AdminServer> {
     const admin = new AdminServer(path, context, verbs);
+    secureSocketDirectory(path, process.getuid?.());
     await removeStale(path);
     // Between bind and chmod the umask alone protects the socket.
     const before = process.umask(0o177);

@@ -1,8 +1,6 @@
 /** `snaplun serve`: the server in the foreground. */
 
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
 import { cacheBounds, POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
@@ -93,7 +91,6 @@ async function serve(options: ServeOptions): Promise<void> {
   const bounds = options.cache === undefined ? {} : cacheBounds(parseCache(options.cache));
   const adminSocket = options.admin ?? defaultAdminSocket(process.env, pool);
   const log = createLog({ format: options['log-format'], level: options['log-level'] });
-  mkdirSync(join(adminSocket, '..'), { recursive: true });
   const medium = await openOrCreatePoolMedium(pool, DEFAULT_POOL_BYTES);
   const server = await SnaplunServer.start({
     medium,
