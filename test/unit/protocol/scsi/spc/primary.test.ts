@@ -28,6 +28,23 @@ describe('SEND DIAGNOSTIC', () => {
     );
   });
 
+  test('a unit that is cut shorter while it is tested is read where it ends by then', async () => {
+    const { a, unit } = await ready({ capacityBlocks: 8192 });
+    const { read } = unit.device;
+    const seen: [number, number][] = [];
+    unit.device.read = async ({ lba, blocks }, into) => {
+      seen.push([lba, blocks]);
+      await Promise.resolve();
+      unit.device.geometry = { blockBytes: 512, capacityBlocks: 3000 };
+      return read.call(unit.device, { lba, blocks }, into);
+    };
+    expect(verdict(await a.run([0x1d, 0x04]))).toBe('good');
+    expect(seen).toEqual([
+      [0, 2048],
+      [952, 2048],
+    ]);
+  });
+
   test('twenty results are kept', async () => {
     const { a } = await ready();
     for (let i = 0; i < 25; i += 1) await a.run([0x1d, 0xa0]);

@@ -2,8 +2,8 @@
  * A host as the scripts play it: a machine with an initiator, logged in to a whole target in this process. It
  * says what a command came to in a few characters, so that a script reads like the trace it was taken from.
  */
-import { DEFAULT_ISID, Initiator } from '../support/initiator/index.ts';
-import { WholeTarget } from '../support/whole-target.ts';
+import { DEFAULT_ISID, Initiator } from '../../support/initiator/index.ts';
+import { WholeTarget } from '../../support/whole-target.ts';
 
 export const TARGET = 'iqn.2026-11.io.snaplun:scripts';
 export const BLOCK_BYTES = 512;

@@ -3,8 +3,8 @@
 // above the answer, aborts of whatever takes long, RESERVE(6) where there is no ATS. They are taken from
 // VMware's and T10's documents; they were not run against ESXi. EXTENDED COPY has tests of its own.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { settle } from '../support/pool-world.ts';
-import type { WholeTarget } from '../support/whole-target.ts';
+import { settle } from '../../support/pool-world.ts';
+import type { WholeTarget } from '../../support/whole-target.ts';
 import { BLOCK_BYTES, filled, Host, u32, u64, wholeTarget, writeCdb } from './host.ts';
 
 const ABORT_TASK = 1;

@@ -4,8 +4,8 @@
 // Disk Arbitration" and "Validate Disk Failover"; they were not run against Windows itself. Each step's answer
 // is that of the clause it names.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { settle } from '../support/pool-world.ts';
-import type { WholeTarget } from '../support/whole-target.ts';
+import { settle } from '../../support/pool-world.ts';
+import type { WholeTarget } from '../../support/whole-target.ts';
 import { filled, Host, WERO, wholeTarget, writeCdb } from './host.ts';
 
 const LUN_RESET = 5;
