@@ -19,7 +19,9 @@ export type UnitFact =
   /** Read-only became writable or the reverse, or the write cache setting changed. */
   | 'mode-changed'
   /** Space ran below a soft threshold. */
-  | 'space-threshold';
+  | 'space-threshold'
+  /** The soft thresholds lie elsewhere, because the space has another size. */
+  | 'thresholds-changed';
 
 /** Small values of a unit that survive restarts: persistent reservations, saved mode pages. */
 export interface UnitState {
@@ -40,6 +42,8 @@ export interface LogicalUnit {
   readonly thin: boolean;
   /** Bytes that writes to blocks without data can still take, shared with other units; absent: not known. */
   readonly availableBytes?: () => number;
+  /** What is left when 'space-threshold' is told, for each threshold, the first to come first. */
+  readonly thresholdsBytes?: () => readonly number[];
   readonly state: UnitState;
   /** Calls `listener` at every fact from now on; the returned function ends that. */
   onFact(listener: (fact: UnitFact) => void): () => void;

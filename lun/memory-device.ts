@@ -157,6 +157,7 @@ export interface MemoryUnitOptions {
   readonly thin?: boolean;
   readonly identity?: UnitIdentity;
   readonly availableBytes?: () => number;
+  readonly thresholdsBytes?: () => readonly number[];
   readonly state?: MemoryState;
 }
 
@@ -188,6 +189,7 @@ export function memoryUnit(options: MemoryUnitOptions = {}): MemoryUnit {
     writeCache: options.writeCache ?? true,
     thin: options.thin ?? true,
     ...(options.availableBytes === undefined ? {} : { availableBytes: options.availableBytes }),
+    ...(options.thresholdsBytes === undefined ? {} : { thresholdsBytes: options.thresholdsBytes }),
     state: options.state ?? new MemoryState(),
     onFact(listener) {
       listeners.add(listener);

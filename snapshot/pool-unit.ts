@@ -23,6 +23,8 @@ export interface PoolUnitOptions {
   readonly device: BlockDevice;
   readonly properties: () => UnitProperties;
   readonly availableBytes: () => number;
+  /** Absent: the unit is not told of any. */
+  readonly thresholdsBytes?: () => readonly number[];
   readonly state: UnitState;
 }
 
@@ -32,6 +34,7 @@ export class PoolUnit implements LogicalUnit {
   readonly state: UnitState;
   readonly thin = true;
   readonly availableBytes: () => number;
+  readonly thresholdsBytes?: () => readonly number[];
   readonly #properties: () => UnitProperties;
   readonly #listeners = new Set<(fact: UnitFact) => void>();
 
@@ -40,6 +43,7 @@ export class PoolUnit implements LogicalUnit {
     this.device = options.device;
     this.state = options.state;
     this.availableBytes = options.availableBytes;
+    if (options.thresholdsBytes !== undefined) this.thresholdsBytes = options.thresholdsBytes;
     this.#properties = options.properties;
   }
 

@@ -294,6 +294,7 @@ export class Pool {
     await medium.data.grow(capacityBlocks);
     allocator.grow(capacityBlocks);
     this.#service.space.watch();
+    this.#units.tellWriters('thresholds-changed');
   }
 
   /** Completes what runs, makes everything durable and gives the medium back. */

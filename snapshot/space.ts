@@ -70,6 +70,14 @@ export class Space {
     return Math.max(0, this.#storableBlocks() - this.heldBlocks);
   }
 
+  /** What is left of the capacity at each threshold, the first to come first. */
+  get thresholdsBytes(): readonly number[] {
+    const { allocator, thresholdPercents } = this.#options;
+    const capacityBytes = allocator.capacityBlocks * POOL_BLOCK_BYTES;
+    const percents = [...thresholdPercents].sort((a, b) => a - b);
+    return percents.map((percent) => (capacityBytes * (100 - percent)) / 100);
+  }
+
   /** What a command of this VLUN may take; no bound of ours where nothing is reserved. */
   allowedBlocks(node: VlunNode | undefined): number {
     const reserved = this.#reservations();

@@ -36,6 +36,7 @@ export class Units {
       device,
       properties: () => node.vlun,
       availableBytes: () => this.#availableBytes(),
+      thresholdsBytes: () => this.#service.space.thresholdsBytes,
       state: this.#documents(`vlun/${node.id}`),
     });
     const made = { unit, device };

@@ -152,6 +152,7 @@ export class DeviceServer {
 
   #hear(fact: UnitFact): void {
     if (fact === 'mode-changed') this.modes.reset();
+    if (fact === 'thresholds-changed') this.modes.thresholdsChanged();
     const code = attentionOf(fact);
     this.raise(code);
     for (const listener of this.#sources.values()) listener(code);
@@ -169,6 +170,7 @@ function attentionOf(fact: UnitFact): SenseCode {
     case 'contents-replaced':
       return Sense.NOT_READY_TO_READY_CHANGE;
     case 'mode-changed':
+    case 'thresholds-changed':
       return Sense.MODE_PARAMETERS_CHANGED;
     case 'space-threshold':
       return Sense.THIN_PROVISIONING_SOFT_THRESHOLD_REACHED;

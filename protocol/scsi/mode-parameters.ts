@@ -7,6 +7,7 @@
  */
 import type { LogicalUnit } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
+import { THRESHOLD_SET_BYTES } from './limits.ts';
 import { concatenated, viewOf } from './parameter-data.ts';
 
 const STATE_KEY = 'scsi.mode-pages';
@@ -18,6 +19,7 @@ export const ModePage = {
   CONTROL: 0x0a,
   CONTROL_EXTENSION: 0x010a,
   INFORMATIONAL_EXCEPTIONS_CONTROL: 0x1c,
+  LOGICAL_BLOCK_PROVISIONING: 0x021c,
 } as const;
 
 /** PAGE CONTROL field (SPC-4 §6.11.3). */
@@ -77,7 +79,35 @@ function pagesOf(unit: LogicalUnit): readonly PageForm[] {
     ),
     page(ModePage.CONTROL_EXTENSION, 32, { 4: CONTROL_EXTENSION_BITS }, {}),
     page(ModePage.INFORMATIONAL_EXCEPTIONS_CONTROL, 12, {}, {}),
+    ...provisioningPage(unit),
   ];
+}
+
+const PROVISIONING_HEADER_BYTES = 16;
+const THRESHOLD_DESCRIPTOR_BYTES = 8;
+/** ENABLED; THRESHOLD TYPE 000b: soft; THRESHOLD ARMING 000b: as the resource decreases. */
+const SOFT_AND_DECREASING = 0x80;
+/** THRESHOLD RESOURCE: what log page 0Ch calls AVAILABLE LBA MAPPING RESOURCE COUNT. */
+const AVAILABLE_RESOURCES = 0x01;
+
+/**
+ * The Logical Block Provisioning mode page of SBC-3: the operator's soft thresholds, which no initiator
+ * changes. SITUA is zero: every nexus is told.
+ */
+function provisioningPage({ thin, thresholdsBytes }: LogicalUnit): readonly PageForm[] {
+  if (!thin || thresholdsBytes === undefined) return [];
+  const thresholds = thresholdsBytes();
+  const bytes = PROVISIONING_HEADER_BYTES + thresholds.length * THRESHOLD_DESCRIPTOR_BYTES;
+  const form = page(ModePage.LOGICAL_BLOCK_PROVISIONING, bytes, {}, {});
+  for (const [i, leftBytes] of thresholds.entries()) {
+    const at = PROVISIONING_HEADER_BYTES + i * THRESHOLD_DESCRIPTOR_BYTES;
+    form.defaults.set([SOFT_AND_DECREASING, AVAILABLE_RESOURCES], at);
+    viewOf(form.defaults).setUint32(
+      at + 4,
+      Math.min(Math.floor(leftBytes / THRESHOLD_SET_BYTES), 0xffffffff),
+    );
+  }
+  return [form];
 }
 
 function isSubpage(bytes: Uint8Array): boolean {
@@ -134,6 +164,16 @@ export class ModeParameters {
     this.#saved = this.#load();
     this.#current = new Map(this.#saved);
     this.#derive();
+  }
+
+  /** The operator's thresholds are other than they were; all else stays. */
+  thresholdsChanged(): void {
+    for (const form of provisioningPage(this.#unit)) {
+      const code = codeOf(form.defaults);
+      this.#forms = new Map([...this.#forms, [code, form]]);
+      this.#saved.set(code, form.defaults);
+      this.#current.set(code, form.defaults);
+    }
   }
 
   /** Codes of the pages and subpages there are, ascending by page. */

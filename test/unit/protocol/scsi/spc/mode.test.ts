@@ -52,6 +52,23 @@ describe('MODE SENSE', () => {
     expect(hexOf(long.dataIn)).toBe(`002a00100100001000000000000000050000000000001000${CACHING}`);
   });
 
+  test('of the soft thresholds, which follow the size of the space; no initiator changes them', async () => {
+    const MiB = 1024 * 1024;
+    let thresholds = [200 * MiB, 100 * MiB + 5];
+    const { a, unit } = await ready({ thresholdsBytes: () => thresholds });
+    const subpage = async (): Promise<string> =>
+      hexOf((await a.run([0x1a, 0x08, 0x1c, 0x02, 255, 0])).dataIn);
+    const header = `23001000${'5c02001c'}${'00'.repeat(12)}`;
+    expect(await subpage()).toBe(`${header}80010000000000c8${'8001000000000064'}`);
+    const other = [0x5c, 0x02, 0, 0x1c, ...new Array<number>(12).fill(0), 0, 1, 0, 0, 0, 0, 0, 9];
+    const refused = await select6(a, [0, 0, 0, 0, ...other, 0x80, 1, 0, 0, 0, 0, 0, 0x64]);
+    expect(verdict(refused)).toMatch(/26\/00/);
+    thresholds = [400 * MiB, 200 * MiB];
+    unit.tell('thresholds-changed');
+    expect(verdict(await a.run([0, 0, 0, 0, 0, 0]))).toMatch(/2a\/01/);
+    expect(await subpage()).toBe(`${header}8001000000000190${'80010000000000c8'}`);
+  });
+
   test('changeable values are masks: WCE, D_SENSE, UA_INTLCK_CTRL and SWP', async () => {
     const { a } = await ready();
     expect(await sense6(a, 0x08, 1, 1)).toBe(`17001000881204${'00'.repeat(17)}`);
