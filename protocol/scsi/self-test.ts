@@ -4,7 +4,7 @@
  */
 import type { BlockDevice } from '../../lun/block-device.ts';
 import { StoreError } from '../../lun/errors.ts';
-import type { BlockRange } from '../../lun/units.ts';
+import { type BlockRange, bytesOf, type Geometry } from '../../lun/units.ts';
 import { SELF_TEST_BYTES, SELF_TEST_RESULTS_MAX } from './limits.ts';
 
 import { Sense, type SenseCode } from './sense.ts';
@@ -43,17 +43,25 @@ export class SelfTests {
   }
 }
 
+function firstPart({ blockBytes, capacityBlocks }: Geometry): BlockRange {
+  return { lba: 0, blocks: Math.min(capacityBlocks, SELF_TEST_BYTES / blockBytes) } as BlockRange;
+}
+
+function lastPart(geometry: Geometry): BlockRange {
+  const { blocks } = firstPart(geometry);
+  return { lba: geometry.capacityBlocks - blocks, blocks } as BlockRange;
+}
+
 async function examine(device: BlockDevice, code: number, atMs: number): Promise<SelfTestResult> {
-  const { blockBytes, capacityBlocks } = device.geometry;
-  const blocks = Math.min(capacityBlocks, SELF_TEST_BYTES / blockBytes);
-  const into = new Uint8Array(blocks * blockBytes);
   const passed = { code, atMs, result: Result.PASSED, failedLba: undefined };
-  for (const lba of [0, capacityBlocks - blocks]) {
+  for (const part of [firstPart, lastPart]) {
+    // The unit may have been given another size since the part before.
+    const range = part(device.geometry);
     try {
-      await device.read({ lba, blocks } as BlockRange, into);
+      await device.read(range, new Uint8Array(bytesOf(range.blocks, device.geometry)));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const failedLba = error.lba ?? lba;
+      const failedLba = error.lba ?? range.lba;
       return { ...passed, result: Result.FAILED, failedLba, sense: Sense.UNRECOVERED_READ_ERROR };
     }
   }
