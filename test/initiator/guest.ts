@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { ended, run, startChild } from '../support/child.ts';
 import { Control, type HostSide } from './control.ts';
 
-export const GUEST_INITIATOR = 'iqn.2026-11.io.snaplun.test:guest';
+const initiatorName = (guest: number): string => `iqn.2026-11.io.snaplun.test:guest${guest}`;
 
 const BUILD_SCRIPT = fileURLToPath(new URL('./build-image.sh', import.meta.url));
 const BUILD_TIMEOUT_MS = 600_000;
@@ -27,6 +27,8 @@ export interface GuestJob {
   /** A scenario script on the host; it runs in the guest by its `#!` line. */
   readonly script: string;
   readonly args: readonly string[];
+  /** Which of the scenario's guests it is, from 1: in its name as an initiator, and its $GUEST. */
+  readonly guest: number;
   /** The target's port on the host's 127.0.0.1. */
   readonly port: number;
   /** Of the whole run, boot included. */
@@ -64,7 +66,12 @@ async function packJob(image: string, folder: string, job: GuestJob): Promise<st
   await mkdir(jobFolder, { recursive: true });
   await copyFile(job.script, join(jobFolder, 'script'));
   const words = job.args.map(quote).join(' ');
-  const environment = { TARGET_PORT: String(job.port), INITIATOR_NAME: GUEST_INITIATOR, JOB_ARGS: words };
+  const environment = {
+    TARGET_PORT: String(job.port),
+    GUEST: String(job.guest),
+    INITIATOR_NAME: initiatorName(job.guest),
+    JOB_ARGS: words,
+  };
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}\n`);
   await writeFile(join(jobFolder, 'env'), lines.join(''));
   const initrd = join(folder, 'initrd');

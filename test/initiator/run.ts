@@ -3,58 +3,107 @@ import { createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages, GUEST_PROGRAMS } from '../setup/packages.ts';
-import { startServer } from '../support/server.ts';
-import { runInGuest } from './guest.ts';
+import { type Server, startServer } from '../support/server.ts';
+import { type GuestEnd, runInGuest } from './guest.ts';
+import { Host } from './host.ts';
 import { DISK, SCENARIOS, type Scenario, scriptOf } from './scenarios.ts';
 
-const HELP = `usage: npm run test:initiator -- [--quiet] [SCENARIO...]
-Without a name: smoke; "all": every scenario.
+const HELP = `usage: npm run test:initiator -- [--verbose] [SCENARIO...]
+Without a name: every scenario.
 ${SCENARIOS.map((one) => `  ${one.name.padEnd(18)}${one.about}\n`).join('')}
---quiet keeps the guest's console out of sight unless the scenario fails.
+--verbose shows the guest's console also when the scenario passes.
 The first run builds the guest, which takes about a minute.
 example: npm run test:initiator -- ext4-smoke
 `;
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 
-/** Whether the scenario's script ended with status 0. */
-async function runScenario(scenario: Scenario, quiet: boolean): Promise<boolean> {
-  const startedMs = performance.now();
-  const server = await startServer({ args: ['--init', `${DISK}:${scenario.diskSize}`] });
-  const logPath = join(tmpdir(), `snaplun-initiator-${process.pid}-${scenario.name}.log`);
+/** What one guest of a scenario came to, and what its console said. */
+interface GuestReport {
+  readonly end: GuestEnd;
+  readonly console: string;
+  readonly logPath: string;
+}
+
+async function runGuest(
+  scenario: Scenario,
+  server: Server,
+  host: Host,
+  guest: number,
+  verbose: boolean,
+): Promise<GuestReport> {
+  const logPath = join(tmpdir(), `snaplun-initiator-${process.pid}-${scenario.name}-${guest}.log`);
   const log = createWriteStream(logPath);
   let kept = '';
-  await scenario.prepare?.(server);
   const end = await runInGuest({
     script: scriptOf(scenario),
-    args: [server.target, '0', ...scenario.args],
+    args: [server.target, '0', ...(scenario.args ?? [])],
+    guest,
     port: server.port,
     timeoutMs: scenario.timeoutMs,
-    hostSide: scenario.hostSide(server),
+    hostSide: (words) => host.obey(words),
     onConsole: (text) => {
       log.write(text);
-      if (quiet) kept += text;
-      else process.stdout.write(text);
+      kept += text;
+      if (verbose) process.stdout.write(text);
     },
-  }).finally(() => server.stop());
-  log.end(`--- the server's log\n${server.log}`);
-  const passed = end.status === 0;
-  if (!passed) process.stdout.write(`${kept}--- the server's log\n${server.log}`);
-  const how = passed ? 'passed' : `FAILED (${end.timedOut ? 'time is over' : `status ${end.status}`})`;
-  const ready = end.readyMs === undefined ? 'never' : `after ${seconds(end.readyMs)} s`;
+  });
+  log.end();
+  if (end.status !== 0) host.guestFailed();
+  return { end, console: kept, logPath };
+}
+
+/** A graceful stop, and the proof of the pool's invariants after what the guests did to it. */
+async function faultOfPool(server: Server): Promise<string | undefined> {
+  const { code, signal } = await server.kill('SIGTERM');
+  if (code !== 0) return `the server's stop ended with ${signal ?? code}`;
+  const check = await server.checkPool();
+  return check.code === 0 ? undefined : `pool check: ${check.stdout}${check.stderr}`;
+}
+
+async function runGuests(scenario: Scenario, server: Server, verbose: boolean): Promise<GuestReport[]> {
+  const guestCount = scenario.guestCount ?? 1;
+  const host = new Host(server, guestCount);
+  const guests = Array.from({ length: guestCount }, (_, index) => index + 1);
+  try {
+    await scenario.prepare?.(server);
+    return await Promise.all(guests.map((guest) => runGuest(scenario, server, host, guest, verbose)));
+  } finally {
+    await host.close();
+  }
+}
+
+/** Whether every guest's script ended with status 0 and left a sound pool. */
+async function runScenario(scenario: Scenario, verbose: boolean): Promise<boolean> {
+  const startedMs = performance.now();
+  const serveArgs = ['--init', `${DISK}:${scenario.diskSize}`, ...(scenario.serveArgs ?? [])];
+  const server = await startServer({ args: serveArgs });
+  const faults: string[] = [];
+  let logs = '';
+  try {
+    const reports = await runGuests(scenario, server, verbose);
+    const failed = reports.filter(({ end }) => end.status !== 0);
+    if (!verbose) for (const report of failed) process.stdout.write(report.console);
+    for (const { end } of failed) faults.push(end.timedOut ? 'time is over' : `status ${end.status}`);
+    const poolFault = failed.length === 0 ? await faultOfPool(server) : undefined;
+    if (poolFault !== undefined) faults.push(poolFault);
+    logs = reports.map(({ logPath }) => logPath).join(' ');
+  } finally {
+    await server.stop();
+  }
+  if (faults.length > 0) process.stdout.write(`--- the server's log\n${server.log}`);
+  const how = faults.length === 0 ? 'passed' : `FAILED (${faults.join(', ')})`;
   const total = seconds(performance.now() - startedMs);
-  process.stdout.write(`${scenario.name}: ${how}; guest ready ${ready}, total ${total} s, log ${logPath}\n`);
-  return passed;
+  process.stdout.write(`${scenario.name}: ${how} in ${total} s, log ${logs}\n`);
+  return faults.length === 0;
 }
 
 async function main(words: readonly string[]): Promise<number> {
   const names = words.filter((word) => !word.startsWith('--'));
   const options = words.filter((word) => word.startsWith('--'));
-  const wanted =
-    names.length === 0 ? ['smoke'] : names.includes('all') ? SCENARIOS.map((one) => one.name) : names;
-  const scenarios = SCENARIOS.filter((one) => wanted.includes(one.name));
-  const wrong = scenarios.length < wanted.length || options.some((option) => option !== '--quiet');
-  if (wrong) {
+  const scenarios = SCENARIOS.filter((one) => names.length === 0 || names.includes(one.name));
+  const unknown = names.filter((name) => !SCENARIOS.some((one) => one.name === name));
+  if (unknown.length > 0 || options.some((option) => option !== '--verbose')) {
     process.stdout.write(HELP);
     return options.includes('--help') ? 0 : 2;
   }
@@ -65,7 +114,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   let failed = 0;
   for (const scenario of scenarios) {
-    if (!(await runScenario(scenario, options.includes('--quiet')))) failed += 1;
+    if (!(await runScenario(scenario, options.includes('--verbose')))) failed += 1;
   }
   process.stdout.write(`${scenarios.length - failed} passed, ${failed} failed, 0 skipped\n`);
   return failed === 0 ? 0 : 1;

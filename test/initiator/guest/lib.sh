@@ -35,6 +35,16 @@ host() {
 	return "$_status"
 }
 
+# snaplun WORD...: the operator's command line
+snaplun() { host snaplun "$@"; }
+# lun_of NAME: the LUN number of a VLUN or of a snapshot NAME@SNAP
+lun_of() {
+	case $1 in
+	*@*) snaplun snapshot list ;;
+	*) snaplun lun list ;;
+	esac | awk -v name="$1" '$1 == name { print name ~ /@/ ? $NF : $2 }'
+}
+
 # --- iSCSI ---
 # discover [PORTAL]: SendTargets; prints what the target said
 discover() { iscsiadm -m discovery -t sendtargets -p "${1:-$PORTAL}"; }

@@ -1,8 +1,23 @@
 #!/bin/sh
-# A disk's whole day: what it says of itself, ext4, files with checksums, fio with verification, fstrim, remount, check.
-#   ext4-smoke.sh IQN LUN FIO_SECONDS
+# A disk's whole day: what it says of itself, mkfs, files with checksums, fio with verification, fstrim, remount, check.
+#   file-system.sh IQN LUN ext4|xfs FIO_SECONDS
 . /lib.sh
-IQN=$1 LUN=$2 SECONDS_OF_FIO=$3
+IQN=$1 LUN=$2 TYPE=$3 SECONDS_OF_FIO=$4
+MIB_OF_FIO=96
+make() {
+	case $TYPE in
+	ext4) run mkfs.ext4 -q -F $D ;;
+	xfs) run mkfs.xfs -q -f $D ;;
+	esac
+}
+check() {
+	case $TYPE in
+	ext4) run e2fsck -fn $D ;;
+	xfs) run xfs_repair -n $D ;;
+	esac
+}
+pool_used() { snaplun --json pool status | sed -n 's/.*"usedBytes": *\([0-9]*\).*/\1/p'; }
+pool_uses_less_than() { [ "$(pool_used)" -lt "$1" ]; }
 discover || fail discovery
 iscsiadm -m node -o delete >/dev/null 2>&1
 run login "$IQN"
@@ -20,7 +35,7 @@ say "provisioning_mode: $(cat $B/device/scsi_disk/*/provisioning_mode)"
 iscsiadm -m session -P3
 
 start=$(now)
-run mkfs.ext4 -q -F $D
+make
 run mount $D /mnt
 say "mkfs and mount: $start to $(now)"
 mkdir /mnt/d
@@ -28,18 +43,22 @@ for i in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=/mnt/d/f$i bs=64k count=$((i 
 dd if=/dev/urandom of=/mnt/big bs=1M count=48 2>/dev/null
 (cd /mnt && sha256sum big d/*) >/root/SUMS
 run sync
-run fio --name=v --filename=/mnt/fio.dat --size=96m --rw=randrw --bs=4k --iodepth=16 --ioengine=libaio --direct=1 \
+run fio --name=v --filename=/mnt/fio.dat --size=${MIB_OF_FIO}m --rw=randrw --bs=4k --iodepth=16 --ioengine=libaio --direct=1 \
 	--verify=crc32c --verify_fatal=1 --verify_backlog=1024 --time_based --runtime=$SECONDS_OF_FIO --output-format=normal --group_reporting
 rm /mnt/fio.dat
 sync
+before=$(pool_used)
 run fstrim -v /mnt
+# Blocks are free once what freed them is durable, which takes the pool a moment.
+wait_for 30 pool_uses_less_than $((before - (MIB_OF_FIO - 8) * 1048576)) || fail "the pool used $before bytes, now $(pool_used)"
+say "pool: $before bytes used before fstrim, $(pool_used) after"
 run umount /mnt
 blockdev --flushbufs $D
 echo 3 >/proc/sys/vm/drop_caches
-run e2fsck -fn $D
+check
 run mount $D /mnt
 (cd /mnt && sha256sum -c /root/SUMS) || fail "checksums after the remount"
 run umount /mnt
 run logout "$IQN"
 no_kernel_errors
-say "ext4-smoke: OK"
+say "$TYPE: OK"
