@@ -30,6 +30,8 @@ export interface FlusherOptions {
 
 export class Flusher {
   readonly #options: FlusherOptions;
+  /** Flushes of data and journal that succeeded. */
+  flushes = 0;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   /** The last record that is more than a mark. */
@@ -152,6 +154,7 @@ export class Flusher {
       throw cause;
     }
     if (this.#refusal !== undefined) throw this.#refusal;
+    this.flushes += 1;
     this.#durableSequence = Math.max(this.#durableSequence, sequence);
     if (marked > this.#durableMark) {
       this.#durableMark = marked;

@@ -194,6 +194,22 @@ export interface PoolStatus {
   readonly scrub: ScrubProgress;
 }
 
+/** What a pool has done; counters since it was opened unless stated. */
+export interface PoolActivity {
+  /** The number of the last record of the journal, from the pool's beginning on. */
+  readonly journalRecords: number;
+  /** Reads of blocks that commands asked for. */
+  readonly blockReads: number;
+  /** Flushes that made data and journal durable. */
+  readonly flushes: number;
+  /** Pages of redirect tables that were not in memory and were read. */
+  readonly tablePageLoads: number;
+  /** Pages of redirect tables that differ from the last checkpoint, now. */
+  readonly dirtyTablePages: number;
+  /** Images that the background has still to give back or to merge, now. */
+  readonly backlogImages: number;
+}
+
 /** Changes of documents that take effect in the same journal record as a verb; undefined removes. */
 export interface WithDocuments {
   readonly documents?: Readonly<Record<string, unknown>>;

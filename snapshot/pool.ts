@@ -236,6 +236,18 @@ export class Pool {
     };
   }
 
+  activity(): Types.PoolActivity {
+    const { parts, committer, flusher, reader, reclaimer } = this.#service;
+    return {
+      journalRecords: committer.sequence,
+      blockReads: reader.reads,
+      flushes: flusher.flushes,
+      tablePageLoads: parts.tables.pageLoads,
+      dirtyTablePages: parts.tables.dirtyPages,
+      backlogImages: reclaimer.backlogImages,
+    };
+  }
+
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
   usageOf(name: string): Types.Usage {
     return this.#usage.of(this.#lookup.view(name));

@@ -69,6 +69,14 @@ export class Reclaimer {
     return blocks;
   }
 
+  /** Images that are still to be given back or merged. */
+  get backlogImages(): number {
+    const { catalogue, hidden } = this.#options;
+    let images = hidden.relations.merges.size;
+    for (const { dropped } of catalogue.images.values()) if (dropped === true) images += 1;
+    return images;
+  }
+
   /** There may be something to do. */
   wake(): void {
     if (this.#stopped || this.#running || this.#cancel !== undefined) return;

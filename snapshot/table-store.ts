@@ -52,6 +52,8 @@ export class TableStore {
   readonly #pages: ChangeTracker<TablePage>;
   readonly #chunks: ChangeTracker<SummaryChunk>;
   readonly #stats: ChangeTracker<ImageStats>;
+  /** Pages that were not in memory and were read. */
+  pageLoads = 0;
   /** The page of the last change, since changes come in runs. */
   #last: TablePage | undefined;
 
@@ -331,6 +333,7 @@ export class TableStore {
     const name = { image: table.image, page: number };
     if (bytes === undefined) throw corruptPage(name, 'it is missing');
     const page = decodePage(bytes, name, this.#checksum);
+    this.pageLoads += 1;
     this.#cache.trim(PAGE_RESIDENT_BYTES);
     return this.#insert(table, page);
   }

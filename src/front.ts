@@ -16,6 +16,7 @@ import { crc32c } from './checksums.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { isPeersFault, logFact } from './log-facts.ts';
+import { ConnectionEvents } from './monitor/events.ts';
 import { PRODUCT } from './product.ts';
 import { Connection } from './shell/connection.ts';
 import { Hub } from './shell/hub.ts';
@@ -49,6 +50,8 @@ const FACTS_LOGGED_MAX = 30;
 export class Front {
   readonly hub: Hub;
   readonly targets: Targets;
+  readonly servers: DeviceServers;
+  readonly events: ConnectionEvents;
   readonly #options: FrontOptions;
   readonly #limits: Limits;
   readonly #registry: SessionRegistry;
@@ -59,10 +62,13 @@ export class Front {
   readonly #refusals = new Throttle(REFUSALS_LOGGED_MAX);
   #accepting = true;
 
-  private constructor(options: FrontOptions, hub: Hub, targets: Targets) {
+  private constructor(options: FrontOptions, parts: Pick<Front, 'hub' | 'targets' | 'servers' | 'events'>) {
+    const { targets } = parts;
     this.#options = options;
-    this.hub = hub;
+    this.hub = parts.hub;
     this.targets = targets;
+    this.servers = parts.servers;
+    this.events = parts.events;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#registry = new SessionRegistry(this.#limits);
     this.#directory = targetDirectory({
@@ -76,10 +82,15 @@ export class Front {
   /** Opens the targets of the pool; a new pool gets its default target. */
   static async open(options: FrontOptions): Promise<Front> {
     const { pool, clock, log } = options;
+    const events = new ConnectionEvents();
+    const logged = logConnectionFacts(options);
     const hub: Hub = new Hub({
       clock,
       target: (name) => targets.find(name),
-      onFact: logConnectionFacts(options),
+      onFact: (connection, fact) => {
+        events.count(fact);
+        logged(connection, fact);
+      },
     });
     const servers = new DeviceServers();
     const targets: Targets = await Targets.open(
@@ -90,7 +101,7 @@ export class Front {
       },
       options.defaultTarget,
     );
-    return new Front(options, hub, targets);
+    return new Front(options, { hub, targets, servers, events });
   }
 
   /** Sockets that are open. */
@@ -124,6 +135,7 @@ export class Front {
   /** A connection was closed as soon as it came: said a few times in a minute, whoever floods. */
   refused(remoteAddress: string, why: string): void {
     const { log, clock } = this.#options;
+    this.events.refused += 1;
     const admitted = this.#refusals.admit(why, clock.nowMs());
     if (admitted === undefined) return;
     const { suppressed } = admitted;

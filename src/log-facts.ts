@@ -18,6 +18,8 @@ const LEVEL_OF: Readonly<Record<FactKind, LogLevel>> = {
   'internal-error': 'error',
 };
 
+export const FACT_KINDS = Object.keys(LEVEL_OF) as readonly FactKind[];
+
 /** Something that a peer can bring about as often as it likes. */
 export function isPeersFault(fact: Fact): boolean {
   return LEVEL_OF[fact.kind] === 'warn';

@@ -19,9 +19,11 @@ import { describeEntity } from './isns/entity.ts';
 import type { IsnsEntity } from './isns/messages.ts';
 import type { Log } from './log.ts';
 import { logPoolFact } from './log-facts.ts';
+import { PoolEvents } from './monitor/events.ts';
+import { Monitor } from './monitor/monitor.ts';
 import { Schedules } from './schedules/schedules.ts';
 import type { Hub } from './shell/hub.ts';
-import { type Accept, Portal, type PortalAddress } from './shell/portal.ts';
+import { type Accept, isLoopback, Portal, type PortalAddress } from './shell/portal.ts';
 import type { Targets } from './targets/targets.ts';
 
 export interface ServerOptions {
@@ -31,6 +33,8 @@ export interface ServerOptions {
   /** An iSNS server that is told of the portals and targets. */
   readonly isns?: PortalAddress;
   readonly adminSocket: string;
+  /** Where health, readiness and metrics are told over HTTP; nowhere unless stated. */
+  readonly metrics?: PortalAddress;
   /** Name of the default target of a new pool. */
   readonly defaultTarget: string;
   /** The LUN that a new pool begins with. */
@@ -55,13 +59,15 @@ export class SnaplunServer {
   readonly #options: ServerOptions;
   readonly #portals: Portal[];
   readonly #startedAtMs: number;
+  readonly #monitor: Monitor | undefined;
   #admin: AdminServer | undefined;
   #isns: IsnsClient | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ServerOptions, pool: Pool, front: Front, portals: Portal[]) {
+  private constructor(options: ServerOptions, { pool, front, portals, monitor }: Parts) {
     this.#options = options;
     this.#portals = portals;
+    this.#monitor = monitor;
     this.pool = pool;
     this.#front = front;
     this.#startedAtMs = options.clock.wallMs();
@@ -76,17 +82,23 @@ export class SnaplunServer {
   }
 
   static async start(options: ServerOptions): Promise<SnaplunServer> {
-    const pool = await openPool(options);
+    const monitor = await openMonitor(options);
+    const poolEvents = new PoolEvents();
+    const pool = await openPool(options, poolEvents).catch(async (error: unknown) => {
+      await monitor?.close();
+      throw error;
+    });
     const { advertise, defaultTarget, clock, log } = options;
     const open: Portal[] = [];
     const portals = (): readonly string[] => open.map((portal) => portal.address);
     const front = await Front.open({ pool, advertise, portals, defaultTarget, clock, log, randomBytes });
-    const server = new SnaplunServer(options, pool, front, open);
+    const server = new SnaplunServer(options, { pool, front, portals: open, monitor });
     try {
       await server.#makeFirstLun();
       await server.#openDoors();
       server.#schedules.start();
       server.#startIsns();
+      monitor?.serving({ pool, poolEvents, front });
     } catch (error) {
       await server.stop();
       throw error;
@@ -105,6 +117,11 @@ export class SnaplunServer {
   /** Where the portals listen: HOST:PORT each. */
   get portals(): readonly string[] {
     return this.#portals.map((portal) => portal.address);
+  }
+
+  /** Where health, readiness and metrics are told: HOST:PORT. */
+  get metricsAddress(): string | undefined {
+    return this.#monitor?.address;
   }
 
   get lunCount(): number {
@@ -152,6 +169,7 @@ export class SnaplunServer {
         wallMs: () => options.clock.wallMs(),
         nowMs: () => options.clock.nowMs(),
         poolDescription: options.medium.description,
+        metricsAddress: this.metricsAddress,
       },
       { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
     );
@@ -175,6 +193,7 @@ export class SnaplunServer {
 
   async #stop(): Promise<void> {
     const { clock, log } = this.#options;
+    this.#monitor?.stopping();
     for (const portal of this.#portals) portal.close();
     const forgotten = this.#isns?.stop();
     const front = this.#front;
@@ -190,10 +209,29 @@ export class SnaplunServer {
     await this.#admin?.close();
     await this.#schedules.stop();
     await this.pool.close();
+    await this.#monitor?.close();
   }
 }
 
-async function openPool(options: ServerOptions): Promise<Pool> {
+interface Parts {
+  readonly pool: Pool;
+  readonly front: Front;
+  readonly portals: Portal[];
+  readonly monitor: Monitor | undefined;
+}
+
+async function openMonitor({ metrics, clock, log }: ServerOptions): Promise<Monitor | undefined> {
+  if (metrics === undefined) return undefined;
+  const monitor = await Monitor.open(metrics, clock);
+  const { address } = monitor;
+  log.info('health, readiness and metrics', { event: 'metrics', address });
+  if (!isLoopback(address)) {
+    log.warn('metrics are told to whoever asks, beyond this machine', { event: 'metrics-open', address });
+  }
+  return monitor;
+}
+
+async function openPool(options: ServerOptions, events: PoolEvents): Promise<Pool> {
   const { medium, bounds, clock, log } = options;
   const environment = {
     nowMs: () => clock.wallMs(),
@@ -201,7 +239,10 @@ async function openPool(options: ServerOptions): Promise<Pool> {
     after: (ms: number, run: () => void) => clock.after(ms, run),
     checksum: blockChecksum,
     randomBytes: (count: number): Uint8Array => randomBytes(count),
-    onFact: (fact: PoolFact) => logPoolFact(log, fact),
+    onFact: (fact: PoolFact) => {
+      events.count(fact);
+      logPoolFact(log, fact);
+    },
   };
   try {
     const isEmpty = await Pool.isEmpty(medium, environment);

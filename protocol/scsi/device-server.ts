@@ -18,6 +18,7 @@ import { SelfTests } from './self-test.ts';
 import { Sense, type SenseCode } from './sense.ts';
 import { Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
+import { Traffic } from './traffic.ts';
 
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
@@ -38,6 +39,7 @@ export class DeviceServer {
   readonly taskSet = new TaskSet();
   readonly access = new PortGroupAccess();
   readonly statistics = new Statistics();
+  readonly traffic = new Traffic();
   readonly selfTests = new SelfTests();
   /** Wall clock when this began, milliseconds. */
   readonly beganMs: number;
@@ -200,5 +202,10 @@ export class DeviceServers {
 
   detach(server: DeviceServer, source: NexusSource): void {
     if (server.detach(source)) this.#servers.delete(server.unit);
+  }
+
+  /** Those of all units that are mapped. */
+  list(): Iterable<DeviceServer> {
+    return this.#servers.values();
   }
 }

@@ -14,6 +14,7 @@ import { type InitiatorPort, NexusState } from './nexus-state.ts';
 import { checkCondition, TASK_SET_FULL } from './outcome.ts';
 import { encodeSense, Sense, type SenseCode } from './sense.ts';
 import type { ScsiTask, TaskResult } from './task.ts';
+import { Traffic } from './traffic.ts';
 
 /** Tasks of other nexuses that must end before a command completes (PREEMPT AND ABORT). */
 export interface AbortRequest {
@@ -50,6 +51,9 @@ export interface AsyncEvent {
 
 /** Whether a nexus is shown the unit at a LUN number; asked again when the units or the answers changed. */
 export type SeesLun = (lun: number) => boolean;
+
+/** A command's result, and the unit that it was for where there is one. */
+export type TaskEnded = (result: TaskResult, server: DeviceServer | undefined) => void;
 
 type AsyncListener = (event: AsyncEvent) => void;
 
@@ -232,6 +236,7 @@ function letGo(server: DeviceServer, nexus: NexusState): void {
 export class Nexus {
   readonly state: NexusState;
   readonly sees: SeesLun;
+  readonly traffic = new Traffic();
   /** The units that the nexus is shown; to it there are no others. Set by the target. */
   luns: ReadonlyMap<number, DeviceServer> = new Map();
   readonly #target: ScsiTarget;
@@ -253,10 +258,10 @@ export class Nexus {
   }
 
   /** Runs one command. `done` is called exactly once, possibly before this returns. */
-  execute(task: ScsiTask, done: (result: TaskResult) => void): void {
+  execute(task: ScsiTask, done: TaskEnded): void {
     const server = this.serverAt(task.lun);
     if (server === undefined) {
-      done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }));
+      done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }), undefined);
       return;
     }
     const { attribute, tag } = task;
@@ -267,7 +272,7 @@ export class Nexus {
     const start = (): void => this.#run(server, task, done);
     if (server.taskSet.enter({ owner: this.state, tag, attribute, start })) return;
     if (server.modes.statusesAttend) attend(server, this.state, TASK_SET_FULL);
-    done(failed(TASK_SET_FULL, false));
+    done(failed(TASK_SET_FULL, false), server);
   }
 
   /** Ends a task that waits in the task set: true, and its `done` is never called. */
@@ -280,7 +285,7 @@ export class Nexus {
     this.#target.nexusLost(this.state);
   }
 
-  #run(server: DeviceServer, task: ScsiTask, done: (result: TaskResult) => void): void {
+  #run(server: DeviceServer, task: ScsiTask, done: TaskEnded): void {
     let result: MaybePromise<TaskResult>;
     try {
       result = execute({ target: this.#target.facts, server, nexus: this.state, task });
@@ -292,14 +297,14 @@ export class Nexus {
       this.#runLong(server, task, done, result);
       return;
     }
-    done(result);
+    done(result, server);
     server.taskSet.ended(task.attribute);
   }
 
   async #runLong(
     server: DeviceServer,
     task: ScsiTask,
-    done: (result: TaskResult) => void,
+    done: TaskEnded,
     running: Promise<TaskResult>,
   ): Promise<void> {
     let result: TaskResult;
@@ -309,14 +314,14 @@ export class Nexus {
       this.#faulted(server, task, done, error);
       return;
     }
-    done(result);
+    done(result, server);
     server.taskSet.ended(task.attribute);
   }
 
-  #faulted(server: DeviceServer, task: ScsiTask, done: (result: TaskResult) => void, error: unknown): void {
+  #faulted(server: DeviceServer, task: ScsiTask, done: TaskEnded, error: unknown): void {
     server.taskSet.ended(task.attribute);
     if (this.#target.onFault === undefined) throw error;
     this.#target.onFault(error);
-    done(failed(checkCondition(Sense.INTERNAL_TARGET_FAILURE), server.modes.descriptorSense));
+    done(failed(checkCondition(Sense.INTERNAL_TARGET_FAILURE), server.modes.descriptorSense), server);
   }
 }

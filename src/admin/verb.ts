@@ -22,6 +22,8 @@ export interface AdminContext {
   /** The clock that never runs back: ages of sessions. */
   readonly nowMs: () => number;
   readonly poolDescription: string;
+  /** Where health, readiness and metrics are told: HOST:PORT. */
+  readonly metricsAddress: string | undefined;
 }
 
 export interface Verb {

@@ -9,8 +9,9 @@ import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } f
 import { ISNS_PORT } from '../isns/messages.ts';
 import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
 import { openOrCreatePoolMedium } from '../media.ts';
+import { METRICS_PORT, MONITOR_HOST } from '../monitor/monitor.ts';
 import { SnaplunServer } from '../server.ts';
-import { parsePortal } from '../shell/portal.ts';
+import { type PortalAddress, parsePortal } from '../shell/portal.ts';
 import { defaultTargetName, iscsiName } from '../targets/names.ts';
 import { parseSize } from '../units-of-size.ts';
 import type { GlobalOptions } from './command.ts';
@@ -20,6 +21,7 @@ interface ServeOptions extends GlobalOptions {
   readonly portal: readonly string[];
   readonly advertise: readonly string[];
   readonly isns: string | undefined;
+  readonly metrics: string | undefined;
   readonly target: string | undefined;
   readonly init: string | undefined;
   readonly threshold: readonly number[];
@@ -48,6 +50,10 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
           describe: 'HOST:PORT that SendTargets answers',
         })
         .option('isns', { type: 'string', describe: 'HOST[:PORT] of an iSNS server to register with' })
+        .option('metrics', {
+          type: 'string',
+          describe: '[HOST:]PORT for health, readiness and metrics over HTTP (HOST: this machine only)',
+        })
         .option('target', { type: 'string', describe: 'default target of a new pool' })
         .option('init', { type: 'string', describe: 'NAME:SIZE, LUN 0 of a new pool' })
         .option('threshold', {
@@ -99,6 +105,7 @@ async function serve(options: ServeOptions): Promise<void> {
     adminSocket,
     defaultTarget,
     ...(options.isns === undefined ? {} : { isns: parsePortal(options.isns, ISNS_PORT) }),
+    ...(options.metrics === undefined ? {} : { metrics: parseMetrics(options.metrics) }),
     ...(init === undefined ? {} : { init }),
     bounds: { ...bounds, thresholdPercents: thresholdsOf(options.threshold) },
     clock: systemClock,
@@ -108,6 +115,12 @@ async function serve(options: ServeOptions): Promise<void> {
   process.stdout.write(
     `snaplun: serving ${server.targets.server.defaultTarget} on ${server.portals.join(', ')} (pool ${pool}, ${server.lunCount} LUNs)\n`,
   );
+}
+
+/** HOST:PORT, or a port of this machine alone. */
+function parseMetrics(text: string): PortalAddress {
+  const alone = /^\d+$/.test(text);
+  return parsePortal(alone ? `${MONITOR_HOST}:${text}` : text, METRICS_PORT);
 }
 
 /** A pool that had failed could not be flushed when the server stopped. */

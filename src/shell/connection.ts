@@ -12,8 +12,9 @@ import type {
   Fact,
   SessionFacts,
 } from '../../protocol/iscsi/effects.ts';
+import type { DeviceServer } from '../../protocol/scsi/device-server.ts';
 import type { Nexus } from '../../protocol/scsi/target.ts';
-import type { TaskResult } from '../../protocol/scsi/task.ts';
+import { trafficKind } from '../../protocol/scsi/traffic-kind.ts';
 import type { Clock } from '../clock.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { COPY_BYTES_MAX, Outbox } from './outbox.ts';
@@ -25,6 +26,14 @@ const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 const LINGER_MS = 2_000;
 
 type RunTask = Extract<Effect, { type: 'runTask' }>;
+/** A command that ended, and what of it is counted. */
+interface TaskEnded extends Extract<ConnectionEvent, { type: 'taskDone' }> {
+  readonly scsi: RunTask['scsi'];
+  readonly server: DeviceServer | undefined;
+  /** When all of it had arrived. */
+  readonly sinceUs: number;
+}
+type Event = Exclude<ConnectionEvent, { type: 'taskDone' }> | TaskEnded;
 type CancelTask = Extract<Effect, { type: 'cancelTask' }>;
 export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
 
@@ -50,8 +59,10 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #clock: Clock;
   readonly #outbox: Outbox;
-  readonly #waiting: ConnectionEvent[] = [];
+  readonly #waiting: Event[] = [];
   #busy = false;
+  /** Microseconds of the clock at the present event, in 32 bits: a small integer, which costs no memory. */
+  #nowUs = 0;
   #flushPlanned = false;
   #paused = false;
   #ended = false;
@@ -101,15 +112,17 @@ export class Connection {
   }
 
   /** Feeds one event, now or after those that wait already. */
-  feed(event: ConnectionEvent): void {
+  feed(event: Event): void {
     this.#waiting.push(event);
     if (this.#busy) return;
     this.#busy = true;
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-        const effects = this.#core.handle(next, this.#clock.nowMs());
+        const nowMs = this.#clock.nowMs();
+        this.#nowUs = microseconds(nowMs);
+        const effects = this.#core.handle(next, nowMs);
         for (const effect of effects) this.#carryOut(effect);
-        if (next.type === 'taskDone' && next.result.dataIn !== undefined) this.#dataSent(next.result.dataIn);
+        if (next.type === 'taskDone') this.#taskEnded(next);
       }
     } finally {
       this.#busy = false;
@@ -156,6 +169,14 @@ export class Connection {
     }
   }
 
+  #taskEnded({ scsi, result, server, sinceUs }: TaskEnded): void {
+    const elapsedUs = (this.#nowUs - sinceUs) | 0;
+    const kind = trafficKind(scsi.cdb);
+    server?.traffic.count(kind, result, elapsedUs);
+    this.#nexus?.traffic.count(kind, result, elapsedUs);
+    if (result.dataIn !== undefined) this.#dataSent(result.dataIn);
+  }
+
   /** The answer was made in the same turn. What the outbox copies is not read again, the rest once sent. */
   #dataSent(dataIn: Uint8Array): void {
     const { buffers } = this.#host;
@@ -169,7 +190,10 @@ export class Connection {
       this.feed({ type: 'taskCancelled', task });
       return;
     }
-    nexus.execute(scsi, (result: TaskResult) => this.feed({ type: 'taskDone', task, result }));
+    const sinceUs = this.#nowUs;
+    nexus.execute(scsi, (result, server) =>
+      this.feed({ type: 'taskDone', task, result, scsi, server, sinceUs }),
+    );
   }
 
   #cancelTask({ task, lun, tag }: CancelTask): void {
@@ -241,4 +265,9 @@ export class Connection {
       this.feed({ type: 'tick' });
     });
   }
+}
+
+/** Wraps every 71 minutes; differences of less than half of that are right. */
+function microseconds(ms: number): number {
+  return (ms * 1000) | 0;
 }

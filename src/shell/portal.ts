@@ -40,6 +40,11 @@ export function addressText(address: string | undefined, port: number | undefine
   return host.includes(':') ? `[${host}]:${port ?? 0}` : `${host}:${port ?? 0}`;
 }
 
+/** Whether `address:port` is one of this machine alone. */
+export function isLoopback(address: string): boolean {
+  return /^(127\.|\[::1\]:|localhost:)/.test(address);
+}
+
 /** Takes over a socket, and the receiver that reads it where it has one. */
 export type Accept = (socket: Socket, receiver: Receiver | undefined) => void;
 

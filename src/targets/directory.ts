@@ -7,6 +7,7 @@ import type {
   TargetDirectory,
   TargetListing,
 } from '../../protocol/iscsi/directory.ts';
+import { isLoopback } from '../shell/portal.ts';
 import type { StoredCredentials, TargetDocument } from './documents.ts';
 import type { Targets } from './targets.ts';
 
@@ -79,10 +80,6 @@ function reachable(localAddress: string, portals: readonly string[]): readonly s
 /** It listens on whatever addresses there are, and is none itself. */
 function isWildcard(address: string): boolean {
   return /^(0\.0\.0\.0|\[::\]):/.test(address);
-}
-
-function isLoopback(address: string): boolean {
-  return /^(127\.|\[::1\]:|localhost:)/.test(address);
 }
 
 function authenticationOf(documents: readonly TargetDocument[]): Authentication {

@@ -20,18 +20,20 @@ export class ClockedServer {
   /** Lines of the log: level, message and fields. */
   readonly log: string[] = [];
   readonly #folder: string;
+  readonly #metrics: boolean;
   readonly #store = new MemoryStore({ capacityBlocks: 1 << 18 });
   #server: SnaplunServer | undefined;
 
-  private constructor(folder: string, nowMs: number) {
+  private constructor(folder: string, nowMs: number, metrics: boolean) {
     this.#folder = folder;
+    this.#metrics = metrics;
     this.timers = new ManualTimers(nowMs);
   }
 
   /** Starts at this time, ISO 8601. */
-  static async start(at: string): Promise<ClockedServer> {
+  static async start(at: string, { metrics = false } = {}): Promise<ClockedServer> {
     const folder = await mkdtemp(join(tmpdir(), 'snaplun-clocked-'));
-    const clocked = new ClockedServer(folder, Date.parse(at));
+    const clocked = new ClockedServer(folder, Date.parse(at), metrics);
     await clocked.up();
     return clocked;
   }
@@ -54,11 +56,17 @@ export class ClockedServer {
       medium: openMemoryMedium(this.#store),
       portals: [{ host: '127.0.0.1', port: 0 }],
       advertise: [],
+      ...(this.#metrics && { metrics: { host: '127.0.0.1', port: 0 } }),
       adminSocket: this.#socket,
       defaultTarget: 'iqn.2026-11.io.snaplun:clocked',
       clock: this.#clock(),
       log: this.#logger(),
     });
+  }
+
+  /** What the pool lies on fails from now on. */
+  breakMedium(): void {
+    this.#store.abandon();
   }
 
   /** Stops the server; its pool stays. */

@@ -13,6 +13,7 @@ const status = verb({
     state: context.pool.state,
     pool: context.poolDescription,
     portals: context.portals(),
+    metrics: context.metricsAddress ?? null,
     targets: context.targets.list().map((target) => ({
       name: target.name,
       luns: target.units.numbers().length,
