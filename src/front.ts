@@ -8,6 +8,7 @@ import { createConnection } from '../protocol/iscsi/connection.ts';
 import type { TargetDirectory } from '../protocol/iscsi/directory.ts';
 import type { Fact } from '../protocol/iscsi/effects.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/iscsi/limits.ts';
+import { LoginGuard } from '../protocol/iscsi/login-guard.ts';
 import { SessionRegistry } from '../protocol/iscsi/session-registry.ts';
 import { DeviceServers } from '../protocol/scsi/device-server.ts';
 import { ScsiTarget } from '../protocol/scsi/target.ts';
@@ -52,6 +53,7 @@ export class Front {
   readonly targets: Targets;
   readonly servers: DeviceServers;
   readonly events: ConnectionEvents;
+  readonly guard = new LoginGuard();
   readonly #options: FrontOptions;
   readonly #limits: Limits;
   readonly #registry: SessionRegistry;
@@ -122,6 +124,7 @@ export class Front {
     }
     const core = createConnection({
       ...{ directory: this.#directory, registry: this.#registry, limits: this.#limits },
+      guard: this.guard,
       ...{ randomBytes, crc32c, localAddress, remoteAddress, buffers: this.hub.buffers },
       nowMs: clock.nowMs(),
     });

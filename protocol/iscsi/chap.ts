@@ -1,13 +1,14 @@
 /**
  * CHAP as the target sees it (RFC 7143 §12.1.3, RFC 1994): the initiator proves itself first, then, if
  * it asks, this end proves itself. One object serves one login. A challenge is used once; the
- * initiator's is refused when it is ours sent back, or when both directions share a secret, because
- * then our own answer would pass as the initiator's (RFC 7143 §9.2.1). A name that nobody has costs
- * the same hash as one with a wrong secret.
+ * initiator's is refused when it is one of ours sent back, from whichever connection, or when both
+ * directions share a secret, because then our own answer would pass as the initiator's (RFC 7143 §9.2.1).
+ * A name that nobody has costs the same hash as one with a wrong secret.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { formatHex, LoginStatus, parseBinary, parseNumber, type TextPair } from 'node-iscsi-pdu';
 import type { Authentication, ChapCredentials } from './directory.ts';
+import type { LoginGuard } from './login-guard.ts';
 
 interface ChapAlgorithm {
   /** As `node:crypto` names it. */
@@ -45,11 +46,30 @@ interface Sent {
 export class ChapAuthenticator {
   readonly #authentication: ChapAuthentication;
   readonly #randomBytes: (count: number) => Uint8Array;
+  readonly #guard: LoginGuard;
   #sent: Sent | undefined;
 
-  constructor(authentication: ChapAuthentication, randomBytes: (count: number) => Uint8Array) {
+  constructor(
+    authentication: ChapAuthentication,
+    {
+      randomBytes,
+      guard,
+    }: { readonly randomBytes: (count: number) => Uint8Array; readonly guard: LoginGuard },
+  ) {
     this.#authentication = authentication;
     this.#randomBytes = randomBytes;
+    this.#guard = guard;
+  }
+
+  /** A challenge was sent: what comes next is a proof. */
+  get awaitsProof(): boolean {
+    return this.#sent !== undefined;
+  }
+
+  /** The login has ended; no answer to its challenge is taken any more. */
+  end(): void {
+    if (this.#sent !== undefined) this.#guard.challengeOver(this.#sent.challenge);
+    this.#sent = undefined;
   }
 
   /** Takes the CHAP keys of one whole request. */
@@ -57,7 +77,7 @@ export class ChapAuthenticator {
     const sent = this.#sent;
     if (sent === undefined) return this.#chooseAlgorithm(keys);
     // Whatever comes next, this challenge has been used.
-    this.#sent = undefined;
+    this.end();
     return this.#verify(keys, sent);
   }
 
@@ -70,6 +90,7 @@ export class ChapAuthenticator {
     const identifier = this.#randomBytes(1)[0] ?? 0;
     const challenge = this.#randomBytes(algorithm.digestBytes);
     this.#sent = { algorithm, identifier, challenge };
+    this.#guard.challengeSent(challenge);
     const answers: TextPair[] = [
       ['CHAP_A', String(number)],
       ['CHAP_I', String(identifier)],
@@ -106,7 +127,9 @@ export class ChapAuthenticator {
     if (challenge === undefined || challenge.length === 0) return malformed('CHAP_C is no challenge');
     const { outbound } = this.#authentication;
     if (outbound === undefined) return denied('mutual CHAP is asked for, and no secret is configured for it');
-    if (sameBytes(challenge, sent.challenge)) return denied('the CHAP challenge was sent back');
+    if (sameBytes(challenge, sent.challenge) || this.#guard.isOurs(challenge)) {
+      return denied('the CHAP challenge was sent back');
+    }
     if (sameBytes(outbound.secret, inbound.secret)) return denied('the CHAP secret is the same both ways');
     const response = chapResponse(sent.algorithm, { identifier, challenge, secret: outbound.secret });
     const answers: TextPair[] = [

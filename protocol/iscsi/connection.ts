@@ -65,7 +65,7 @@ class Connection implements ConnectionCore {
     });
     this.#login = new LoginDriver({
       ...{ connection: options, limits: this.#limits, preferences: this.#preferences },
-      ...{ wire: this.#wire, window: this.#window },
+      ...{ wire: this.#wire, window: this.#window, nowMs: () => this.#nowMs },
       onStarted: () => this.#signal('loginStarted'),
       onEstablished: (login) => this.#openSession(login),
       onFailed: (why) => this.#end(this.#state === 'IN_LOGIN' ? 'loginFailed' : 'dropped', why),
@@ -78,7 +78,7 @@ class Connection implements ConnectionCore {
   }
 
   wakeAtMs(): number | undefined {
-    const due = this.#serving ? this.#keepalive?.dueMs : undefined;
+    const due = this.#serving ? this.#keepalive?.dueMs : this.#login.heldUntilMs;
     if (this.#deadlineMs === undefined) return due;
     return due === undefined ? this.#deadlineMs : Math.min(due, this.#deadlineMs);
   }
@@ -275,6 +275,7 @@ class Connection implements ConnectionCore {
       this.#passDeadline();
       return;
     }
+    if (this.#loggingIn) this.#releaseLogin();
     const session = this.#session;
     if (!this.#serving || session === undefined) return;
     const found = this.#keepalive?.tick(this.#nowMs, session.tasks.runningTasks > 0);
@@ -283,6 +284,15 @@ class Connection implements ConnectionCore {
       this.#wire.note('timed-out', 'the initiator is silent');
       this.#end('dropped', 'the initiator is silent');
     }
+  }
+
+  #releaseLogin(): void {
+    try {
+      this.#login.release();
+    } catch (error) {
+      this.#answerFailure(error, undefined);
+    }
+    this.#readFrames();
   }
 
   #passDeadline(): void {

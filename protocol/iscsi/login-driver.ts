@@ -10,6 +10,7 @@ import type { SessionFacts } from './effects.ts';
 import { IscsiPeerError } from './errors.ts';
 import type { Limits, Preferences } from './limits.ts';
 import { Login, type LoginAnswer, type LoginStep } from './login.ts';
+import { LoginGuard } from './login-guard.ts';
 import { describeParameters, type Negotiation } from './negotiate.ts';
 import type { ConnectionOptions } from './options.ts';
 import type { SessionIdentity } from './session-registry.ts';
@@ -28,6 +29,7 @@ export interface LoginDriverOptions {
   readonly preferences: Preferences;
   readonly wire: Wire;
   readonly window: CommandWindow<Held>;
+  readonly nowMs: () => number;
   /** The first Login Request came. */
   readonly onStarted: () => void;
   readonly onEstablished: (login: EstablishedLogin) => void;
@@ -47,21 +49,32 @@ export class LoginDriver {
   readonly #options: LoginDriverOptions;
   readonly #wire: Wire;
   readonly #login: Login;
+  readonly #guard: LoginGuard;
   #started = false;
   #pending: PendingLogin | undefined;
   #lastAnswer: LoginAnswer = EMPTY_ANSWER;
   #lastRequest: LoginRequest | undefined;
+  /** Its proof was let through to be looked at. */
+  #admitted = false;
+  /** A proof that waits for that. */
+  #held: { readonly frame: Frame; readonly untilMs: number } | undefined;
 
   constructor(options: LoginDriverOptions) {
     this.#options = options;
     this.#wire = options.wire;
     const { connection, limits, preferences } = options;
-    this.#login = new Login({ ...connection, limits, preferences });
+    this.#guard = connection.guard ?? new LoginGuard();
+    this.#login = new Login({ ...connection, guard: this.#guard, limits, preferences });
   }
 
-  /** The login waits for the session it replaces to end. */
+  /** The login waits for the session it replaces to end, or for its proof to be looked at. */
   get waiting(): boolean {
-    return this.#pending !== undefined;
+    return this.#pending !== undefined || this.#held !== undefined;
+  }
+
+  /** When `release` is due. */
+  get heldUntilMs(): number | undefined {
+    return this.#held?.untilMs;
   }
 
   get negotiation(): Negotiation {
@@ -82,7 +95,31 @@ export class LoginDriver {
       this.#options.window.open(request.cmdSN, this.#options.limits.queuedCommandsMax);
       this.#wire.setStatSN(request.expStatSN);
     }
-    this.#take(request, this.#login.request(request, frame.data));
+    if (!this.#mustWait(frame)) this.#take(request, this.#login.request(request, frame.data));
+  }
+
+  /** Whether a proof has to wait because others from its address were wrong. */
+  #mustWait(frame: Frame): boolean {
+    if (this.#admitted || !this.#login.awaitsProof) return false;
+    this.#admitted = true;
+    const nowMs = this.#options.nowMs();
+    const waitMs = this.#guard.admit(this.#options.connection.remoteAddress, nowMs);
+    if (waitMs === undefined) {
+      const why = 'too many logins from there have failed';
+      throw new IscsiPeerError(why, { login: LoginStatus.SERVICE_UNAVAILABLE });
+    }
+    if (waitMs === 0) return false;
+    const copy = { bhs: frame.bhs.slice(), data: frame.data.slice(), memory: undefined };
+    this.#held = { frame: { ...frame, ...copy }, untilMs: nowMs + waitMs };
+    return true;
+  }
+
+  /** Looks at the proof that waited, when its time has come. Throws as `receive` does. */
+  release(): void {
+    const held = this.#held;
+    if (held === undefined || this.#options.nowMs() < held.untilMs) return;
+    this.#held = undefined;
+    this.receive(held.frame);
   }
 
   #take(request: LoginRequest, step: LoginStep): void {
@@ -118,10 +155,19 @@ export class LoginDriver {
   refuse(status: LoginStatus, why: string): void {
     const denied = status === LoginStatus.AUTHENTICATION_FAILURE;
     const initiator = this.#login.identity?.initiatorName;
-    const details = { status, ...(initiator === undefined ? {} : { initiator }) };
+    const failures = denied && this.#admitted ? this.#countFailure() : undefined;
+    const details = {
+      status,
+      ...(initiator === undefined ? {} : { initiator }),
+      ...(failures === undefined ? {} : { failuresOfAddress: failures }),
+    };
     this.#wire.note(denied ? 'authentication-failed' : 'login-refused', why, details);
     if (this.#lastRequest !== undefined) this.#send(this.#lastRequest, EMPTY_ANSWER, { status });
     this.#options.onFailed(why);
+  }
+
+  #countFailure(): number {
+    return this.#guard.failed(this.#options.connection.remoteAddress, this.#options.nowMs());
   }
 
   #establish(pending: PendingLogin): void {
@@ -158,6 +204,8 @@ export class LoginDriver {
   /** The connection has ended: a login that waited for its session must not open one any more. */
   abandon(): void {
     this.#pending = undefined;
+    this.#held = undefined;
+    this.#login.end();
   }
 
   /** Sends the last response, with the TSIH of the new session (RFC 7143 §11.13.3). */

@@ -20,6 +20,7 @@ import {
 import { CHAP_BINARY_BYTES_MAX, ChapAuthenticator } from './chap.ts';
 import type { TargetDirectory } from './directory.ts';
 import type { Limits, Preferences } from './limits.ts';
+import type { LoginGuard } from './login-guard.ts';
 import { identify, type LoginIdentity, refuse } from './login-identity.ts';
 import { Negotiation, type NegotiationStage } from './negotiate.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -40,6 +41,7 @@ export type LoginStep =
 export interface LoginOptions {
   readonly directory: TargetDirectory;
   readonly registry: SessionRegistry;
+  readonly guard: LoginGuard;
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly randomBytes: (count: number) => Uint8Array;
@@ -92,6 +94,16 @@ export class Login {
   /** Goes on to serve declarations made in the full feature phase. */
   get negotiation(): Negotiation {
     return this.#negotiation;
+  }
+
+  /** What comes next is to prove who the initiator is. */
+  get awaitsProof(): boolean {
+    return this.#chap?.awaitsProof === true;
+  }
+
+  /** Nothing more will come. */
+  end(): void {
+    this.#chap?.end();
   }
 
   /** Takes one Login Request. */
@@ -208,7 +220,7 @@ export class Login {
     }
     this.#methodChosen = true;
     if (authentication.method === 'none') this.#authenticated = true;
-    else this.#chap = new ChapAuthenticator(authentication, this.#options.randomBytes);
+    else this.#chap = new ChapAuthenticator(authentication, this.#options);
     return [['AuthMethod', wanted]];
   }
 

@@ -1,6 +1,7 @@
 import type { BufferSource } from 'node-iscsi-pdu';
 import type { TargetDirectory } from './directory.ts';
 import type { Limits, Preferences } from './limits.ts';
+import type { LoginGuard } from './login-guard.ts';
 import type { SessionRegistry } from './session-registry.ts';
 
 /** What a connection is given when its transport comes up. */
@@ -8,6 +9,8 @@ export interface ConnectionOptions {
   readonly directory: TargetDirectory;
   /** Shared by all connections of the server. */
   readonly registry: SessionRegistry;
+  /** Shared by all connections of the server; without it each stands alone. */
+  readonly guard?: LoginGuard;
   /** Overrides of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<Limits>;
   /** Overrides of `DEFAULT_PREFERENCES`. */

@@ -46,7 +46,7 @@ export function* processFamilies(startedAtMs: number): Generator<Family> {
 }
 
 export function* serverFamilies({ pool, poolEvents, front }: MetricsSource): Generator<Family> {
-  const { events, hub, servers } = front;
+  const { events, guard, hub, servers } = front;
   yield* poolFamilies(pool, poolEvents);
   yield {
     name: 'snaplun_connections',
@@ -65,6 +65,12 @@ export function* serverFamilies({ pool, poolEvents, front }: MetricsSource): Gen
     type: 'counter',
     help: 'Logins that were refused, by the status answered (RFC 7143 section 11.13.5).',
     samples: [...events.failedLogins].map(([reason, value]) => ({ labels: { reason }, value })),
+  };
+  yield {
+    name: 'snaplun_logins_delayed_total',
+    type: 'counter',
+    help: 'Logins that had to wait because others from their address had failed to prove themselves.',
+    samples: [{ value: guard.delayed }],
   };
   yield {
     name: 'snaplun_connection_events_total',

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { ChapAuthenticator, type ChapStep } from '../../../../protocol/iscsi/chap.ts';
 import type { ChapCredentials } from '../../../../protocol/iscsi/directory.ts';
+import { LoginGuard } from '../../../../protocol/iscsi/login-guard.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const USER: ChapCredentials = { name: 'user', secret: text('a secret of 16 b') };
@@ -15,9 +16,13 @@ function countingBytes(): (count: number) => Uint8Array {
   return (count) => Uint8Array.from({ length: count }, () => next++ & 0xff);
 }
 
+function aids(guard = new LoginGuard()) {
+  return { randomBytes: countingBytes(), guard };
+}
+
 function authenticator(outbound: ChapCredentials | undefined = OURSELVES): ChapAuthenticator {
   const mutual = outbound === undefined ? {} : { outbound };
-  return new ChapAuthenticator({ method: 'chap', inbound: [USER], ...mutual }, countingBytes());
+  return new ChapAuthenticator({ method: 'chap', inbound: [USER], ...mutual }, aids());
 }
 
 const step = (chap: ChapAuthenticator, keys: Record<string, string>): ChapStep =>
@@ -117,7 +122,7 @@ test('one secret for both directions is refused', () => {
 });
 
 test('mutual authentication without a secret of ours is refused', () => {
-  const chap = new ChapAuthenticator({ method: 'chap', inbound: [USER] }, countingBytes());
+  const chap = new ChapAuthenticator({ method: 'chap', inbound: [USER] }, aids());
   step(chap, { CHAP_A: '5' });
   const proof = hex(response('md5', 0, USER.secret, challengeOf(16)));
   const outcome = step(chap, { CHAP_N: 'user', CHAP_R: proof, CHAP_I: '1', CHAP_C: '0x01' });
