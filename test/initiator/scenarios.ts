@@ -68,6 +68,19 @@ export const SCENARIOS: readonly Scenario[] = [
     args: [CHAP.user, CHAP.secret, CHAP.targetUser, CHAP.targetSecret],
     prepare: (server) => setChap(server, false),
   },
+  {
+    name: 'grow-and-add',
+    about: 'under load: online resize, LUNs that come and go by themselves',
+    diskSize: '512M',
+    timeoutMs: 240_000,
+  },
+  {
+    name: 'multipath',
+    about: 'two portals and dm-multipath, one path lost under load and back',
+    diskSize: '512M',
+    timeoutMs: 240_000,
+    serveArgs: ['--portal', '127.0.0.1:0'],
+  },
 ];
 
 export const scriptOf = (scenario: Scenario): string =>
