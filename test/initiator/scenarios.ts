@@ -81,6 +81,20 @@ export const SCENARIOS: readonly Scenario[] = [
     timeoutMs: 240_000,
     serveArgs: ['--portal', '127.0.0.1:0'],
   },
+  {
+    name: 'reservations',
+    about: 'two guests and a persistent reservation, kept over SIGKILL, preempted, released',
+    diskSize: '64M',
+    timeoutMs: 240_000,
+    guestCount: 2,
+  },
+  {
+    name: 'preserve',
+    about: 'a second VLUN follows the first under fio; a second guest mounts it and both write',
+    diskSize: '256M',
+    timeoutMs: 300_000,
+    guestCount: 2,
+  },
 ];
 
 export const scriptOf = (scenario: Scenario): string =>

@@ -35,6 +35,8 @@ host() {
 	return "$_status"
 }
 
+# meet NAME: goes on when every guest of the scenario has come to that meeting
+meet() { run host meet "$1"; }
 # snaplun WORD...: the operator's command line
 snaplun() { host snaplun "$@"; }
 # lun_of NAME: the LUN number of a VLUN or of a snapshot NAME@SNAP
