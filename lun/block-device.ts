@@ -9,6 +9,12 @@ export interface WriteOptions {
   readonly atomic?: boolean;
 }
 
+/** Blocks of a device. */
+export interface DeviceRange {
+  readonly device: BlockDevice;
+  readonly range: BlockRange;
+}
+
 /** A run of logical blocks that are all mapped or all deallocated (SBC-3 §5.6, GET LBA STATUS). */
 export interface AllocationRun extends BlockRange {
   readonly mapped: boolean;
@@ -43,6 +49,12 @@ export interface BlockDevice {
     replacement: Uint8Array,
     options: WriteOptions,
   ): MaybePromise<number | undefined>;
+  /**
+   * Makes the range hold what `from` holds, as long in bytes, where the two devices can share what is stored.
+   * False: they cannot, and nothing was done. Where both overlap, the result is as if all had been read
+   * first.
+   */
+  copyFrom?(range: BlockRange, from: DeviceRange, options: WriteOptions): MaybePromise<boolean>;
   /** Everything completed before this call survives power loss once it completes. */
   flush(): MaybePromise<void>;
   /** The state of the range as runs in order; together they cover it. May stop early after `runsMax` runs. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AllocationRun, BlockDevice, WriteOptions } from './block-device.ts';
+import type { AllocationRun, BlockDevice, DeviceRange, WriteOptions } from './block-device.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from './units.ts';
 
 /**
@@ -48,6 +48,15 @@ export class CheckedDevice implements BlockDevice {
     this.#checkBuffer(range, expected);
     this.#checkBuffer(range, replacement);
     return this.#inner.compareAndWrite(range, expected, replacement, options);
+  }
+
+  copyFrom(range: BlockRange, from: DeviceRange, options: WriteOptions): MaybePromise<boolean> {
+    this.#checkRange(range);
+    const { device } = from;
+    const inner = device instanceof CheckedDevice ? device.#inner : device;
+    assert(inRange(from.range, inner.geometry), 'a range lies inside the unit');
+    assert.equal(bytesOf(from.range.blocks, inner.geometry), bytesOf(range.blocks, this.geometry));
+    return this.#inner.copyFrom?.(range, { device: inner, range: from.range }, options) ?? false;
   }
 
   flush(): MaybePromise<void> {

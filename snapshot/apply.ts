@@ -7,23 +7,28 @@
  *   patch        a block merged for a write of part of it: put; trackers keep their entries, whose own
  *                patched contents stand as further patches of the same record (P11)
  *   patch-hole   the same for zeroes
+ *   share        as write, but what the places hold was stored before: each has one entry more, from the
+ *                begin of the record on
  *   reclaim      a page of a dropped image: its blocks are given back
  *   merge, sweep a page of a hidden image (apply-merge.ts)
  *
  * A hole is stored only where something below may have data, for this VLUN or for one that tracks it;
  * elsewhere the entry is removed.
  *
- * Applying is synchronous: `prepare` makes the pages resident and pins them where that takes time.
+ * A place that loses an entry is free when that was its last (reference-counts.ts).
+ *
+ * Applying is synchronous: `pages` makes resident what is looked into (apply-pages.ts).
  */
 import assert from 'node:assert';
-import type { MaybePromise } from '../lun/units.ts';
 import type { Allocator } from './allocator.ts';
 import { HiddenImages } from './apply-merge.ts';
+import { PagesToApply } from './apply-pages.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { FreedPlaces } from './free.ts';
-import type { Extent } from './journal-record.ts';
+import { type Extent, ofImage } from './journal-record.ts';
+import type { ReferenceCounts } from './reference-counts.ts';
 import type { Resolver } from './resolve.ts';
-import { ABSENT, FIRST_DATA_PLACE, HOLE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import { ABSENT, FIRST_DATA_PLACE, HOLE, PAGE_BLOCKS } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { Views, VlunNode } from './views.ts';
 
@@ -31,6 +36,7 @@ export interface ApplierOptions {
   readonly catalogue: Catalogue;
   readonly tables: TableStore;
   readonly allocator: Allocator;
+  readonly references: ReferenceCounts;
   readonly views: Views;
   readonly resolver: Resolver;
   readonly freed: FreedPlaces;
@@ -40,8 +46,10 @@ const NOTHING = { place: ABSENT, sum: 0 } as const;
 
 export class Applier {
   readonly hidden: HiddenImages;
+  readonly pages: PagesToApply;
   readonly #tables: TableStore;
   readonly #allocator: Allocator;
+  readonly #references: ReferenceCounts;
   readonly #views: Views;
   readonly #resolver: Resolver;
   readonly #freed: FreedPlaces;
@@ -54,39 +62,26 @@ export class Applier {
   constructor(options: ApplierOptions) {
     this.#tables = options.tables;
     this.#allocator = options.allocator;
+    this.#references = options.references;
     this.#views = options.views;
     this.#resolver = options.resolver;
     this.#freed = options.freed;
     const { catalogue, tables } = options;
     this.hidden = new HiddenImages({ catalogue, tables, free: (place) => this.#free(place) });
+    this.pages = new PagesToApply({ ...options, hidden: this.hidden });
   }
 
-  /** Pages that are not resident are loaded; those of a batch that had to wait are pinned into `pins`. */
-  prepare(extents: readonly Extent[], pins: Set<TablePage>): MaybePromise<void> {
-    return this.isReady(extents) ? undefined : this.#load(extents, pins);
-  }
-
-  /** Nothing has to be loaded to apply these. */
-  isReady(extents: readonly Extent[]): boolean {
-    for (const extent of extents) if (!this.#isResident(extent)) return false;
-    return true;
-  }
-
-  /** The pages stay until `unpin`, whatever the cache does meanwhile. All must be resident. */
-  pin(extents: readonly Extent[], pins: Set<TablePage>): void {
-    for (const extent of extents) {
-      this.#everyPage(extent, (image, page) => this.#pinOne(this.#tables.resident(image, page), pins));
-    }
-  }
-
-  unpin(pins: Set<TablePage>): void {
-    for (const page of pins) this.#tables.unpin(page);
-    pins.clear();
+  /** Everything prepared so far was applied, or will not be. */
+  ended(): void {
+    this.#references.trim();
   }
 
   /** Changes the tables as the record of this sequence says. */
   apply(sequence: number, extents: readonly Extent[], sums: ArrayLike<number>): void {
     this.#sequence = sequence;
+    // What the record shares may be what it takes an entry from: no place goes that still gets one.
+    for (const { kind, place, blocks } of extents)
+      if (kind === 'share') this.#references.share(place, blocks);
     let sumAt = 0;
     for (const extent of extents) {
       if (ofImage(extent)) {
@@ -102,7 +97,8 @@ export class Applier {
         this.#clear(node, extent);
         continue;
       }
-      this.#store(node, extent, { sums, from: sumAt });
+      if (extent.kind === 'share') this.#share(node, extent, { sums, from: sumAt });
+      else this.#store(node, extent, { sums, from: sumAt });
       sumAt += extent.blocks;
     }
     if (this.#gathering) this.#freeGathered();
@@ -124,6 +120,37 @@ export class Applier {
       this.#resolver.changed(node, block, entry);
       if (followers) this.#follow(node, { block, entry, whole: extent.kind === 'write' });
     }
+  }
+
+  /** Page by page, since copies are long: 38 ns a block would already be 100 ms for ten gibibytes. */
+  #share(
+    node: VlunNode,
+    extent: Extent,
+    data: { readonly sums: ArrayLike<number>; readonly from: number },
+  ): void {
+    const { live } = node.vlun;
+    const free = (place: number): void => this.#free(place);
+    for (let done = 0; done < extent.blocks; ) {
+      const block = extent.block + done;
+      const page = Math.floor(block / PAGE_BLOCKS);
+      const blocks = Math.min(extent.blocks - done, (page + 1) * PAGE_BLOCKS - block);
+      this.#resolver.touching(page);
+      const run = { block, blocks, place: extent.place + done };
+      this.#tables.putRun(live, run, { sums: data.sums, from: data.from + done, free });
+      this.#resolver.drop(node, page);
+      for (const tracker of node.below) this.#forgetRun(tracker, run);
+      done += blocks;
+    }
+  }
+
+  /** P5 and P10, for blocks of one page that were changed whole above. */
+  #forgetRun(tracker: VlunNode, run: { readonly block: number; readonly blocks: number }): void {
+    const { live } = tracker.vlun;
+    const page = Math.floor(run.block / PAGE_BLOCKS);
+    for (let i = 0; i < run.blocks && this.#tables.hasEntries(live, page); i += 1) {
+      this.#free(this.#tables.remove(live, run.block + i));
+    }
+    this.#resolver.drop(tracker, page);
   }
 
   #clear(node: VlunNode, extent: Extent): void {
@@ -195,6 +222,7 @@ export class Applier {
 
   #free(place: number): void {
     if (place < FIRST_DATA_PLACE) return;
+    if (!this.#references.isEmpty && !this.#references.release(place)) return;
     if (this.#gathering) this.#gathered.push(place);
     else this.#freeRun(place, 1);
   }
@@ -217,71 +245,4 @@ export class Applier {
     this.#allocator.release(place, blocks);
     for (let i = 0; i < blocks; i += 1) this.#freed.add(place + i, this.#sequence);
   }
-
-  #isResident(extent: Extent): boolean {
-    let all = true;
-    this.#everyPage(extent, (image, page) => {
-      if (all && this.#tables.resident(image, page) === undefined) all = false;
-    });
-    return all;
-  }
-
-  /** Loads page by page; each is pinned before the next, which might push it out. */
-  async #load(extents: readonly Extent[], pins: Set<TablePage>): Promise<void> {
-    for (const extent of extents) {
-      const missing: Array<{ image: number; page: number }> = [];
-      this.#everyPage(extent, (image, page) => {
-        const resident = this.#tables.resident(image, page);
-        if (resident === undefined) missing.push({ image, page });
-        else this.#pinOne(resident, pins);
-      });
-      for (const name of missing) await this.#loadOne(name, pins);
-    }
-  }
-
-  /** Between its load and this function's turn another load may have pushed the page out again. */
-  async #loadOne(
-    name: { readonly image: number; readonly page: number },
-    pins: Set<TablePage>,
-  ): Promise<void> {
-    const { image, page } = name;
-    for (;;) {
-      const loaded = await this.#tables.page(image, page);
-      if (loaded !== undefined && this.#tables.resident(image, page) !== loaded) continue;
-      this.#pinOne(loaded, pins);
-      return;
-    }
-  }
-
-  #pinOne(page: TablePage | undefined, pins: Set<TablePage>): void {
-    if (page === undefined || pins.has(page)) return;
-    this.#tables.pin(page);
-    pins.add(page);
-  }
-
-  /** Every table page with entries that applying the extent looks into. */
-  #everyPage(extent: Extent, visit: (image: number, page: number) => void): void {
-    if (extent.kind === 'reclaim') {
-      if (this.#tables.hasEntries(extent.vlun, extent.block)) visit(extent.vlun, extent.block);
-      return;
-    }
-    if (ofImage(extent)) {
-      this.hidden.everyPage(extent, visit);
-      return;
-    }
-    const node = this.#views.node(extent.vlun);
-    assert(node, `VLUN ${extent.vlun} exists`);
-    const last = Math.floor((extent.block + extent.blocks - 1) / PAGE_BLOCKS);
-    for (let page = Math.floor(extent.block / PAGE_BLOCKS); page <= last; page += 1) {
-      if (this.#tables.hasEntries(node.vlun.live, page)) visit(node.vlun.live, page);
-      for (const tracker of node.below) {
-        if (this.#tables.hasEntries(tracker.vlun.live, page)) visit(tracker.vlun.live, page);
-      }
-    }
-  }
-}
-
-/** Work of the background on a page of an image, not on blocks of a VLUN. */
-function ofImage({ kind }: Extent): boolean {
-  return kind === 'reclaim' || kind === 'merge' || kind === 'sweep';
 }

@@ -5,11 +5,11 @@
  */
 import assert from 'node:assert';
 import type { Run } from './allocator.ts';
-import type { Extent } from './journal-record.ts';
+import { type Extent, hasSums } from './journal-record.ts';
 import type { PendingRecord } from './journal-writer.ts';
 import { type PlacedWrite, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { TablePage } from './table-page.ts';
-import type { Views, VlunNode } from './views.ts';
+import type { View, Views, VlunNode } from './views.ts';
 
 /** A run of blocks of one VLUN and what becomes of it: an extent without a place yet. */
 export interface Piece extends Extent {
@@ -26,6 +26,8 @@ export interface Intent {
    * fall away when the tracking has ended meanwhile (P12).
    */
   readonly pieces: readonly Piece[];
+  /** Copies by reference: the view that reads the places of the pieces, and their sums in order. */
+  readonly shares?: { readonly from: View; readonly sums: Uint32Array };
   /** For the background: pieces for which it is false when their turn comes fall away. */
   readonly stands?: (piece: Piece) => boolean;
   readonly dataBytes: number;
@@ -48,7 +50,7 @@ export class PlacedIntent {
   finished = false;
   records: readonly PendingRecord[] = [];
   #extents: readonly DataExtent[];
-  #sums: number[] = [];
+  #sums: number[] | Uint32Array = [];
 
   constructor(intent: Intent, pieces: readonly Piece[]) {
     this.intent = intent;
@@ -82,6 +84,10 @@ export class PlacedIntent {
   }
 
   sum(checksum: (bytes: Uint8Array) => number): void {
+    if (this.intent.shares !== undefined) {
+      this.#sums = this.intent.shares.sums;
+      return;
+    }
     const sums: number[] = [];
     for (const { bytes } of this.#extents) {
       if (bytes === undefined) continue;
@@ -114,7 +120,7 @@ export class PlacedIntent {
   cut(dataBytesMax: number): readonly PendingRecord[] {
     const blocksMax = this.intent.atomic ? Number.POSITIVE_INFINITY : dataBytesMax / POOL_BLOCK_BYTES;
     this.records =
-      this.dataBlocks <= blocksMax
+      this.#sums.length <= blocksMax
         ? [{ extents: this.#extents, sums: this.#sums, sequence: 0 }]
         : cutIntoRecords(this.#extents, { sums: this.#sums, blocksMax });
     return this.records;
@@ -126,7 +132,7 @@ export class PlacedIntent {
  */
 function cutIntoRecords(
   extents: readonly DataExtent[],
-  cut: { readonly sums: readonly number[]; readonly blocksMax: number },
+  cut: { readonly sums: number[] | Uint32Array; readonly blocksMax: number },
 ): PendingRecord[] {
   const records: PendingRecord[] = [];
   let open: Extent[] = [];
@@ -141,7 +147,8 @@ function cutIntoRecords(
   };
   for (const extent of extents) {
     let rest: DataExtent = extent;
-    while (rest.kind === 'write' && blocks + rest.blocks > cut.blocksMax) {
+    const divisible = rest.kind === 'write' || rest.kind === 'share';
+    while (divisible && blocks + rest.blocks > cut.blocksMax) {
       const fits = Math.max(0, cut.blocksMax - blocks);
       if (fits > 0) open.push({ ...rest, blocks: fits });
       blocks += fits;
@@ -149,7 +156,7 @@ function cutIntoRecords(
       close();
     }
     open.push(rest);
-    if (rest.bytes !== undefined) blocks += rest.blocks;
+    if (hasSums(rest.kind)) blocks += rest.blocks;
   }
   close();
   return records;

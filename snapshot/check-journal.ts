@@ -15,7 +15,17 @@ const HEADER_BYTES = 32;
 const EXTENT_BYTES = 32;
 const ALIGNMENT = 8;
 
-const EXTENT_NAMES = ['', 'write', 'patch', 'hole', 'patch-hole', 'reclaim', 'merge', 'sweep'] as const;
+const EXTENT_NAMES = [
+  '',
+  'write',
+  'patch',
+  'hole',
+  'patch-hole',
+  'reclaim',
+  'merge',
+  'sweep',
+  'share',
+] as const;
 type ExtentName = Exclude<(typeof EXTENT_NAMES)[number], ''>;
 
 export interface CheckedExtent {
@@ -24,7 +34,7 @@ export interface CheckedExtent {
   readonly block: number;
   readonly blocks: number;
   readonly place: number;
-  /** The checksum of each block; undefined where the extent stores none. */
+  /** The checksum of each block; undefined where the extent has no places. */
   readonly sums: Uint32Array | undefined;
 }
 
@@ -101,7 +111,7 @@ function readWrite(fields: Fields): CheckedBody | undefined {
     const kind = EXTENT_NAMES[fields.u8(at)];
     if (kind === undefined || kind === '') return undefined;
     const blocks = fields.u32(at + 24);
-    const stores = kind === 'write' || kind === 'patch';
+    const stores = kind === 'write' || kind === 'patch' || kind === 'share';
     if (stores && sumsTaken + blocks > sumCount) return undefined;
     const from = sumsAt + sumsTaken * 4;
     const sums = stores

@@ -41,6 +41,7 @@ export class Replay {
     this.#what = `record ${record.sequence}`;
     if (record.body.kind === 'structure') this.#catalogue.apply(record.body.change);
     if (record.body.kind !== 'write') return;
+    for (const extent of record.body.extents) if (extent.kind === 'share') this.#share(extent);
     for (const extent of record.body.extents) {
       if (extent.kind === 'reclaim') await this.#reclaim(extent);
       else if (extent.kind === 'merge') await this.#merge(extent);
@@ -73,11 +74,11 @@ export class Replay {
       return;
     }
     const below = this.#catalogue.below(vlun.id);
-    const whole = extent.kind === 'write' || extent.kind === 'hole';
+    const whole = extent.kind === 'write' || extent.kind === 'hole' || extent.kind === 'share';
     for (let i = 0; i < extent.blocks; i += 1) {
       const block = extent.block + i;
       const place = extent.sums === undefined ? HOLE_PLACE : extent.place + i;
-      if (extent.sums !== undefined) this.#take(place);
+      if (extent.kind !== 'share' && extent.sums !== undefined) this.#take(place);
       await this.#put(vlun.live, block, { place, sum: extent.sums?.[i] ?? 0 });
       if (whole) await this.#forget(below, block);
     }
@@ -149,6 +150,13 @@ export class Replay {
       findings.add('I15', `${this.#what} stores a block at place ${place}`);
     } else if (!this.#places.add(place)) {
       findings.add('I15', `${this.#what} stores a block at place ${place}, which has an entry`);
+    }
+  }
+
+  #share({ place: first, blocks }: CheckedExtent): void {
+    for (let place = first; place < first + blocks; place += 1) {
+      if (this.#places.has(place)) this.#places.addBeyond(place);
+      else this.#source.findings.add('I15', `${this.#what} shares place ${place}, which has no entry`);
     }
   }
 

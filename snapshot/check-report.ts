@@ -4,7 +4,7 @@
 export const INVARIANTS = {
   I1: 'Every stored value is whole: it has its form, its own checksum, a version known here, and names the key it is stored under.',
   I2: 'A table page has at least one entry, and every entry is a hole or a place inside the data space.',
-  I3: 'No place has more than one entry, over all images.',
+  I3: 'The entries of a place, over all images, are as many as its count says, and at most one where it has none.',
   I4: 'The bitmaps mark exactly the places that have an entry.',
   I5: 'The free counts say how many places of each group are marked.',
   I6: 'The summaries name exactly the pages that are stored.',
@@ -16,7 +16,7 @@ export const INVARIANTS = {
   I12: 'An image is marked dropped exactly when nothing reads it, and tables belong to images of the catalogue.',
   I13: 'The journal continues the checkpoint without a gap, at least up to the last record that a flush mark proves.',
   I14: 'Every record can be applied: it names what exists at its place of the journal.',
-  I15: 'A record stores data only in places that have no entry at that moment.',
+  I15: 'A record stores data only in places that have no entry at that moment, and shares only places that have one.',
   I16: 'Every block that an entry points at has the checksum that the entry says.',
 } as const;
 

@@ -7,10 +7,13 @@ export const PLACES_PER_GROUP = 16_384;
 export const GROUPS_PER_CHUNK = 1024;
 const GROUP_BYTES = PLACES_PER_GROUP / 8;
 
-/** A bit for each place; groups without one take no memory. */
+/** A bit for each place, and the entries beyond the first; groups without one take no memory. */
 export class PlaceBits {
   readonly #groups = new Map<number, Uint8Array>();
+  /** Places with an entry. */
   count = 0;
+  /** How many entries a place has beyond the first, where it has such. */
+  readonly beyond = new Map<number, number>();
 
   has(place: number): boolean {
     const bits = this.#groups.get(Math.floor(place / PLACES_PER_GROUP));
@@ -32,7 +35,19 @@ export class PlaceBits {
     return true;
   }
 
+  /** One entry more of a place that has one. */
+  addBeyond(place: number): void {
+    this.beyond.set(place, (this.beyond.get(place) ?? 0) + 1);
+  }
+
+  /** One entry less. */
   delete(place: number): void {
+    const beyond = this.beyond.get(place);
+    if (beyond !== undefined) {
+      if (beyond > 1) this.beyond.set(place, beyond - 1);
+      else this.beyond.delete(place);
+      return;
+    }
     const bits = this.#groups.get(Math.floor(place / PLACES_PER_GROUP));
     const bit = place % PLACES_PER_GROUP;
     if (bits === undefined || !hasBit(bits, bit)) return;

@@ -10,6 +10,7 @@
  */
 import { CheckedCatalogue, judgeCatalogue } from './check-catalogue.ts';
 import { type CheckedRecord, readChain } from './check-journal.ts';
+import { judgeReferences } from './check-references.ts';
 import { Replay } from './check-replay.ts';
 import { Findings } from './check-report.ts';
 import {
@@ -50,7 +51,8 @@ export interface CheckReport {
   readonly verifiedBlocks: number;
 }
 
-const KNOWN_FORMAT = 1;
+/** Format 1 had no shared places; a pool keeps it until it is opened for serving. */
+const KNOWN_FORMATS = [1, 2];
 
 /** Checks the pool on an opened medium; rejects only where the medium fails. */
 export async function checkPool(medium: Medium, options: CheckOptions): Promise<CheckReport> {
@@ -63,6 +65,7 @@ export async function checkPool(medium: Medium, options: CheckOptions): Promise<
   const catalogue = await readStoredCatalogue(source, state);
   const places = await readStoredTables(source, catalogue);
   await judgeSpace(source, places);
+  await judgeReferences(source, places);
   judgeCatalogue(catalogue, findings);
   const replay = new Replay(source, catalogue, places);
   const kept = await keptRecords(medium, state, source);
@@ -113,8 +116,8 @@ async function readState({ meta, checksum, findings }: Source): Promise<StoredSt
     return undefined;
   }
   const state = read.value as StoredState;
-  if (state.format === KNOWN_FORMAT) return state;
-  findings.add('I1', `the pool has format ${state.format}, this check knows ${KNOWN_FORMAT}`);
+  if (KNOWN_FORMATS.includes(state.format)) return state;
+  findings.add('I1', `the pool has format ${state.format}, this check knows ${KNOWN_FORMATS.join(' and ')}`);
   return undefined;
 }
 
@@ -141,7 +144,9 @@ async function keptRecords(medium: Medium, state: StoredState, source: Source): 
 async function dataStands(data: DataSpace, { body }: CheckedRecord, { checksum }: Source): Promise<boolean> {
   if (body.kind !== 'write') return true;
   const block = new Uint8Array(POOL_BLOCK_BYTES);
-  for (const { place, sums } of body.extents) {
+  for (const { kind, place, sums } of body.extents) {
+    // What is shared was data of an earlier record.
+    if (kind === 'share') continue;
     for (const [i, sum] of (sums ?? new Uint32Array()).entries()) {
       if (place + i >= data.capacityBlocks) return false;
       await data.read(place + i, block);

@@ -2,8 +2,8 @@
  * A checkpoint: the exact state at one record S, in one commit of the ordered values; then the journal up to
  * S goes.
  *
- *   at a boundary   a new journal segment begins; tables, allocator and catalogue are frozen as they are
- *                   (pages changed later are copied first); S is the last record
+ *   at a boundary   a new journal segment begins; tables, allocator, counts and catalogue are frozen as they
+ *                   are (pages changed later are copied first); S is the last record
  *   meanwhile       writes go on, into the new segment
  *   flush           every record up to S, and what it points at, is durable before the commit begins
  *   commit          changed pages, changed objects, S: all or nothing, awaited until it is durable
@@ -20,6 +20,7 @@ import type { StructureCheckpoint } from './copy-on-change.ts';
 import type { FreedPlaces } from './free.ts';
 import type { JournalSpace, MetaChange, MetaSpace } from './medium/medium.ts';
 import { catalogueChanges, POOL_FORMAT, type PoolState, stateChange } from './pool-state.ts';
+import type { ReferenceCounts } from './reference-counts.ts';
 import type { TableStore } from './table-store.ts';
 
 export interface CheckpointOptions {
@@ -29,6 +30,7 @@ export interface CheckpointOptions {
   readonly journal: JournalSpace;
   readonly tables: TableStore;
   readonly allocator: Allocator;
+  readonly references: ReferenceCounts;
   readonly catalogue: Catalogue;
   readonly freed: FreedPlaces;
   readonly checksum: Checksum;
@@ -62,7 +64,7 @@ export class Checkpoint {
   }
 
   freeze(last: LastRecord, segment: number): FrozenState {
-    const { tables, allocator, catalogue, freed } = this.#options;
+    const { tables, allocator, references, catalogue, freed } = this.#options;
     freed.closeBatch();
     const state: PoolState = {
       format: POOL_FORMAT,
@@ -73,7 +75,7 @@ export class Checkpoint {
       segment,
       counters: catalogue.counters,
     };
-    const structures = [allocator.beginCheckpoint(), tables.beginCheckpoint()];
+    const structures = [allocator, references, tables].map((structure) => structure.beginCheckpoint());
     return { state, objects: catalogue.takeChanged(), structures };
   }
 

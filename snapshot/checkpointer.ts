@@ -9,6 +9,7 @@ import type { Committer } from './committer.ts';
 import type { Flusher } from './flusher.ts';
 import type { JournalSpace } from './medium/medium.ts';
 import type { PoolFact } from './pool-types.ts';
+import type { ReferenceCounts } from './reference-counts.ts';
 import type { TableStore } from './table-store.ts';
 
 export interface CheckpointerOptions {
@@ -17,6 +18,7 @@ export interface CheckpointerOptions {
   readonly flusher: Flusher;
   readonly journal: JournalSpace;
   readonly tables: TableStore;
+  readonly references: ReferenceCounts;
   readonly journalBytesMax: number;
   readonly journalRecordsMax: number;
   readonly dirtyPagesMax: number;
@@ -70,8 +72,9 @@ export class Checkpointer {
   }
 
   #isOutgrown(factor: number): boolean {
-    const { committer, journal, tables, journalBytesMax, journalRecordsMax, dirtyPagesMax } = this.#options;
-    if (tables.dirtyPages >= dirtyPagesMax * factor) return true;
+    const { committer, journal, tables, references, ...bounds } = this.#options;
+    const { journalBytesMax, journalRecordsMax, dirtyPagesMax } = bounds;
+    if (tables.dirtyPages + references.dirtyPages >= dirtyPagesMax * factor) return true;
     if (committer.sequence - this.#coveredSequence >= journalRecordsMax * factor) return true;
     return journal.keptBytes - this.#keptBytes >= journalBytesMax * factor;
   }

@@ -37,9 +37,14 @@ export interface CommitterOptions extends JournalWriterOptions, StarvingOptions 
   readonly pressure: () => Promise<void> | undefined;
   /** How many blocks a command of this VLUN may take; of none: one without a reservation. */
   readonly allowedBlocks: (node: VlunNode | undefined) => number;
+  /** Whether blocks may be shared by reference now. */
+  readonly mayShare: () => boolean;
   /** Told after each batch how many bytes of data it stored. */
   readonly onBatch: (dataBytes: number) => void;
 }
+
+/** What a change that shares blocks is told where that is not allowed. */
+export const NOT_SHARED = new StoreError('NO_SPACE', 'Blocks are not shared where space is reserved.');
 
 interface Boundary {
   readonly run: () => MaybePromise<void>;
@@ -219,8 +224,12 @@ export class Committer {
       if ('reject' in item) break;
       if (batch.placed.length > 0 && batch.dataBytes + item.dataBytes > this.#options.batchBytes) break;
       this.#advance();
-      if (item.node?.gone === true) {
+      if (item.node?.gone === true || item.shares?.from.gone === true) {
         item.done(new StoreError('CLOSED', 'The unit was deleted.'));
+        continue;
+      }
+      if (item.shares !== undefined && !this.#options.mayShare()) {
+        item.done(NOT_SHARED);
         continue;
       }
       batch.add(item, this.#options.views);
@@ -234,8 +243,8 @@ export class Committer {
   }
 
   #prepare(batch: Batch): MaybePromise<void> {
-    const { applier } = this.#options;
-    const cold = batch.placed.findIndex(({ pieces }) => !applier.isReady(pieces));
+    const { pages } = this.#options.applier;
+    const cold = batch.placed.findIndex(({ pieces }) => !pages.isReady(pieces));
     return cold < 0 ? this.#allocate(batch) : this.#prepareFrom(batch, cold);
   }
 
@@ -243,14 +252,14 @@ export class Committer {
    * Those before `cold` are ready, and are pinned before anything is loaded that might push their pages out.
    */
   async #prepareFrom(batch: Batch, cold: number): Promise<void> {
-    const { applier } = this.#options;
-    for (const placed of batch.placed.slice(0, cold)) applier.pin(placed.pieces, batch.pins);
+    const { pages } = this.#options.applier;
+    for (const placed of batch.placed.slice(0, cold)) pages.pin(placed.pieces, batch.pins);
     for (const placed of batch.placed.slice(cold)) {
       try {
-        const ready = applier.prepare(placed.pieces, batch.pins);
+        const ready = pages.prepare(placed.pieces, batch.pins);
         // What is resident now is pinned in the same turn: a turn later it may have been pushed out.
         if (ready instanceof Promise) await ready;
-        applier.pin(placed.pieces, batch.pins);
+        pages.pin(placed.pieces, batch.pins);
       } catch (cause) {
         placed.finish(cause);
       }
@@ -364,7 +373,8 @@ export class Committer {
         this.#sequence = sequence;
       }
     }
-    if (batch.pins.size > 0) this.#options.applier.unpin(batch.pins);
+    if (batch.pins.size > 0) this.#options.applier.pages.unpin(batch.pins);
+    this.#options.applier.ended();
     this.#options.onBatch(batch.dataBytes);
     for (const placed of batch.placed) placed.finish(undefined);
   }
@@ -373,7 +383,7 @@ export class Committer {
   #pinAll(batch: Batch): void {
     if (batch.pinned) return;
     batch.pinned = true;
-    for (const placed of batch.placed) this.#options.applier.pin(placed.pieces, batch.pins);
+    for (const placed of batch.placed) this.#options.applier.pages.pin(placed.pieces, batch.pins);
   }
 
   #isIdle(): boolean {

@@ -18,7 +18,7 @@
  * Payloads, padded with zeroes to 8 bytes:
  *
  *     WRITE       u32 count of extents, u32 count of sums; the extents, 32 bytes; the sums, u32 each, one
- *                 for every block of the `write` and `patch` extents in their order
+ *                 for every block of the `write`, `patch` and `share` extents in their order
  *                 extent: u8 kind, 3 zero, u32 vlun, u64 block, u64 place, u32 blocks, 4 zero
  *     STRUCTURE   u32 bytes of the text, 4 zero; the text, JSON in UTF-8
  *     MARK        u64 sequence: every record up to it, and the data of those, is flushed
@@ -42,6 +42,7 @@ export const RECORD_KINDS = { write: 1, structure: 2, mark: 3, segment: 4, check
  * `patch`, `patch-hole`: a block merged for a partial write; trackers keep theirs (P11).
  * `reclaim`: page `block` of the dropped image `vlun` was released; no blocks, no place.
  * `merge`: page `block` of the hidden image `vlun` went into its only child, image `place`; no blocks.
+ * `share`: as `write`, but the places have entries already, and each gets one more.
  * `sweep`: page `block` of the hidden image `vlun` lost what all its children override; no blocks, no place.
  */
 export const EXTENT_KINDS = {
@@ -52,6 +53,7 @@ export const EXTENT_KINDS = {
   reclaim: 5,
   merge: 6,
   sweep: 7,
+  share: 8,
 } as const;
 export type ExtentKind = keyof typeof EXTENT_KINDS;
 
@@ -68,7 +70,7 @@ export interface Extent {
 export interface WriteBody {
   readonly kind: 'write';
   readonly extents: readonly Extent[];
-  /** The checksum of each data block, in the order of the extents that have data. */
+  /** The checksum of each block, in the order of the extents that have sums. */
   readonly sums: Uint32Array;
 }
 
@@ -79,7 +81,17 @@ export type RecordBody =
   | { readonly kind: 'segment' /** 32 hexadecimal digits. */; readonly pool: string }
   | { readonly kind: 'checkpoint'; readonly sequence: number };
 
+/** Work of the background on a page of an image, not on blocks of a VLUN. */
+export function ofImage({ kind }: Extent): boolean {
+  return kind === 'reclaim' || kind === 'merge' || kind === 'sweep';
+}
+
 /** Whether extents of this kind have a place, and a sum for each block. */
+export function hasSums(kind: ExtentKind): boolean {
+  return kind === 'share' || hasData(kind);
+}
+
+/** Whether their record came with data of its own, written before it. */
 export function hasData(kind: ExtentKind): boolean {
   return kind === 'write' || kind === 'patch';
 }
@@ -156,7 +168,7 @@ export class RecordEncoder {
   }
 
   /**
-   * A WRITE; `sums` has one for every block of the extents with data. Returns its sequence, as all of these
+   * A WRITE; `sums` has one for every block of the extents with sums. Returns its sequence, as all of these
    * do.
    */
   write(extents: readonly Extent[], sums: ArrayLike<number>): number {
@@ -166,13 +178,13 @@ export class RecordEncoder {
     view.setUint32(at, extents.length, true);
     view.setUint32(at + 4, sums.length, true);
     at += 8;
-    let dataBlocks = 0;
+    let blocks = 0;
     for (const extent of extents) {
-      if (hasData(extent.kind)) dataBlocks += extent.blocks;
+      if (hasSums(extent.kind)) blocks += extent.blocks;
       this.#putExtent(at, extent);
       at += EXTENT_BYTES;
     }
-    if (dataBlocks !== sums.length) assert.fail('a record has one sum for each data block');
+    if (blocks !== sums.length) assert.fail('a record has one sum for each block with a place');
     for (let index = 0; index < sums.length; index += 1) {
       view.setUint32(at, sums[index] as number, true);
       at += 4;

@@ -18,7 +18,7 @@ export interface JournalWriterOptions {
 /** A WRITE record to be; its sequence is set when it is encoded. */
 export interface PendingRecord {
   readonly extents: readonly Extent[];
-  readonly sums: readonly number[];
+  readonly sums: ArrayLike<number>;
   sequence: number;
 }
 

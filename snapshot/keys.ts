@@ -8,11 +8,13 @@ import type { MetaKey } from './medium/medium.ts';
 
 const LETTERS = {
   counts: 'B',
+  referenceSummary: 'R',
   state: 'S',
   allocator: 'b',
   catalogue: 'c',
   document: 'd',
   image: 'i',
+  reference: 'r',
   summary: 's',
   table: 't',
 } as const;
@@ -37,6 +39,7 @@ export const KEYS = {
   catalogue: rangeOf(LETTERS.catalogue),
   document: rangeOf(LETTERS.document),
   image: rangeOf(LETTERS.image),
+  referenceSummary: rangeOf(LETTERS.referenceSummary),
   summary: rangeOf(LETTERS.summary),
   table: rangeOf(LETTERS.table),
 } as const satisfies Record<string, KeyRange>;
@@ -122,7 +125,17 @@ export function countsKey(chunk: number): MetaKey {
   return shortKey(LETTERS.counts, chunk);
 }
 
-/** The number behind the letter of an image, allocator or counts key. */
+/** 'r' + page u32: how many entries each of 512 places has, where that is more than one. */
+export function referenceKey(page: number): MetaKey {
+  return shortKey(LETTERS.reference, page);
+}
+
+/** 'R' + chunk u32: which of 16,384 pages of those counts are stored. */
+export function referenceSummaryKey(chunk: number): MetaKey {
+  return shortKey(LETTERS.referenceSummary, chunk);
+}
+
+/** The number behind the letter of an image, allocator, counts or references key. */
 export function numberOfKey(key: MetaKey): number {
   return numberAt(key, { offset: 1, byteCount: 4 });
 }

@@ -10,6 +10,7 @@ import type { Medium } from './medium/medium.ts';
 import { loadCatalogue, type PoolState } from './pool-state.ts';
 import type { PoolEnvironment, PoolOptions } from './pool-types.ts';
 import { ReaderEpochs } from './reader-epochs.ts';
+import { ReferenceCounts } from './reference-counts.ts';
 import { Resolver } from './resolve.ts';
 import { TableStore } from './table-store.ts';
 import { Views } from './views.ts';
@@ -24,6 +25,7 @@ export interface PoolParts {
   readonly views: Views;
   readonly tables: TableStore;
   readonly allocator: Allocator;
+  readonly references: ReferenceCounts;
   readonly epochs: ReaderEpochs;
   readonly resolver: Resolver;
   readonly freed: FreedPlaces;
@@ -50,6 +52,7 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     capacityBlocks: data.capacityBlocks,
     cacheBytes: options.allocatorCacheBytes,
   });
+  const references = await ReferenceCounts.load({ meta, checksum });
   const epochs = new ReaderEpochs();
   const resolver = new Resolver(tables, { bytesMax: options.resolvedCacheBytes });
   const views = new Views(catalogue, (view) => resolver.forget(view));
@@ -60,7 +63,7 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     epochs,
     onDiscardFailed: (cause) => environment.onFact({ type: 'background-failed', what: 'discard', cause }),
   });
-  const applier = new Applier({ catalogue, tables, allocator, views, resolver, freed });
+  const applier = new Applier({ catalogue, tables, allocator, references, views, resolver, freed });
   return {
     ...ground,
     pool: state.pool,
@@ -68,6 +71,7 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     views,
     tables,
     allocator,
+    references,
     epochs,
     resolver,
     freed,

@@ -10,8 +10,11 @@ import { catalogueKey, catalogueOfKey, documentKey, documentOfKey, KEYS, STATE_K
 import type { MetaChange, MetaSpace } from './medium/medium.ts';
 import { decodeJson, encodeJson } from './stored-json.ts';
 
-/** Raised by every change of what is stored that an older program would misread. */
-export const POOL_FORMAT = 1;
+/**
+ * Raised by every change of what is stored that an older program would misread. A pool of an older format is
+ * taken to this one by the checkpoint of its opening.
+ */
+export const POOL_FORMAT = 2;
 
 export interface PoolState {
   readonly format: number;

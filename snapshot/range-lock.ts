@@ -89,6 +89,8 @@ function removeFrom(tickets: Ticket[], ticket: Ticket): void {
 }
 
 export class RangeLock {
+  /** Whoever holds two locks at once takes the one with the lower number first. */
+  readonly number: number;
   readonly #slots: Ticket[][] = [];
   readonly #wide: Ticket[] = [];
   readonly #waiting = new Map<(ticket: Ticket) => void, Ticket>();
@@ -100,7 +102,8 @@ export class RangeLock {
   #order = 0;
   #search = 0;
 
-  constructor() {
+  constructor(number = 0) {
+    this.number = number;
     for (let slot = 0; slot < SLOTS; slot += 1) this.#slots.push([]);
   }
 

@@ -4,7 +4,7 @@ import {
   EXTENT_BYTES,
   type Extent,
   type ExtentKind,
-  hasData,
+  hasSums,
   RECORD_BYTES_MAX,
   RECORD_HEADER_BYTES,
   RECORD_KINDS,
@@ -23,6 +23,7 @@ const EXTENT_KIND_NAMES: ReadonlyArray<ExtentKind | undefined> = [
   'reclaim',
   'merge',
   'sweep',
+  'share',
 ];
 
 /** A record that proved itself, before its predecessor was compared. */
@@ -95,14 +96,14 @@ function decodeWrite(view: DataView): WriteBody | undefined {
   const sumCount = view.getUint32(4, true);
   if (view.byteLength !== writeRecordBytes(extentCount, sumCount) - RECORD_HEADER_BYTES) return undefined;
   const extents: Extent[] = [];
-  let dataBlocks = 0;
+  let blocks = 0;
   for (let at = 8; at < 8 + extentCount * EXTENT_BYTES; at += EXTENT_BYTES) {
     const extent = decodeExtent(view, at);
     if (extent === undefined) return undefined;
-    if (hasData(extent.kind)) dataBlocks += extent.blocks;
+    if (hasSums(extent.kind)) blocks += extent.blocks;
     extents.push(extent);
   }
-  if (dataBlocks !== sumCount) return undefined;
+  if (blocks !== sumCount) return undefined;
   const sums = new Uint32Array(sumCount);
   const sumsAt = 8 + extentCount * EXTENT_BYTES;
   for (let at = 0; at < sumCount; at += 1) sums[at] = view.getUint32(sumsAt + at * 4, true);

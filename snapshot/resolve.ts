@@ -70,6 +70,12 @@ export class Resolver {
     kept.content.sums[block % PAGE_BLOCKS] = entry.sum;
   }
 
+  /** A record changed blocks of this page for the view, too many to tell one by one. */
+  drop(view: View, page: number): void {
+    const kept = view.resolved.size === 0 ? undefined : view.resolved.get(page);
+    if (kept !== undefined) this.#drop(kept);
+  }
+
   /** A record changes tables of this page: builds under way begin again. */
   touching(page: number): void {
     const counter = page % CHANGE_COUNTERS;

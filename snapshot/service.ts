@@ -170,13 +170,14 @@ export class PoolService {
   }
 
   #makeCheckpointer(): Checkpointer {
-    const { medium, environment, options, tables } = this.parts;
+    const { medium, environment, options, tables, references } = this.parts;
     return new Checkpointer({
       checkpoint: this.checkpoint,
       committer: this.committer,
       flusher: this.flusher,
       journal: medium.journal,
       tables,
+      references,
       journalBytesMax: options.checkpointJournalBytes,
       journalRecordsMax: options.checkpointJournalRecords,
       dirtyPagesMax: options.checkpointDirtyPages,
@@ -205,10 +206,11 @@ export class PoolService {
   }
 
   #makeSpace(): Space {
-    const { environment, options, allocator, tables, catalogue, medium } = this.parts;
+    const { environment, options, allocator, tables, references, catalogue, medium } = this.parts;
     return new Space({
       allocator,
       tables,
+      references,
       catalogue,
       data: medium.data,
       thresholdPercents: options.thresholdPercents,
@@ -265,6 +267,7 @@ export class PoolService {
       recordBytes: options.recordBytes,
       pressure: () => this.checkpointer.pressure() ?? this.flusher.pressure(),
       allowedBlocks: (node) => this.space.allowedBlocks(node),
+      mayShare: () => this.space.mayShare,
       onBatch: (dataBytes) => {
         this.space.changed();
         this.flusher.wrote(dataBytes);

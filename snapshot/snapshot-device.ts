@@ -8,6 +8,7 @@ import { StoreError } from '../lun/errors.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
 import { allocationOf } from './allocation.ts';
 import type { Gate } from './gate.ts';
+import { PoolDevice } from './pool-device.ts';
 import type { BlockReader } from './reader.ts';
 import type { Resolver } from './resolve.ts';
 import { spanOf } from './span.ts';
@@ -22,15 +23,18 @@ export interface SnapshotDeviceOptions {
   readonly tables: TableStore;
 }
 
-export class SnapshotDevice implements BlockDevice {
+export class SnapshotDevice extends PoolDevice implements BlockDevice {
   readonly geometry: Geometry;
-  readonly #view: SnapshotView;
+  readonly view: SnapshotView;
+  readonly gate: Gate;
   readonly #options: SnapshotDeviceOptions;
 
   constructor(view: SnapshotView, options: SnapshotDeviceOptions) {
+    super();
     const { sizeBytes, blockBytes } = view;
     this.geometry = { blockBytes, capacityBlocks: sizeBytes / blockBytes };
-    this.#view = view;
+    this.view = view;
+    this.gate = options.gate;
     this.#options = options;
   }
 
@@ -39,7 +43,7 @@ export class SnapshotDevice implements BlockDevice {
     assert(inRange(range, this.geometry), 'the range lies inside the unit');
     assert.equal(into.byteLength, bytesOf(range.blocks, this.geometry), 'the buffer holds the range');
     if (range.blocks === 0) return undefined;
-    return readSpan(this.#options.reader, this.#view, spanOf(range, this.geometry.blockBytes), into);
+    return readSpan(this.#options.reader, this.view, spanOf(range, this.geometry.blockBytes), into);
   }
 
   write(): never {
@@ -65,12 +69,12 @@ export class SnapshotDevice implements BlockDevice {
   allocation(range: BlockRange, runsMax: number): MaybePromise<readonly AllocationRun[]> {
     this.#checkPresent();
     assert(inRange(range, this.geometry), 'the range lies inside the unit');
-    return allocationOf(this.#options, this.#view, { range, runsMax });
+    return allocationOf(this.#options, this.view, { range, runsMax });
   }
 
   #checkPresent(): void {
-    this.#options.gate.check();
-    if (this.#view.gone) throw new StoreError('CLOSED', `The snapshot ${this.#view.label} was deleted.`);
+    this.gate.check();
+    if (this.view.gone) throw new StoreError('CLOSED', `The snapshot ${this.view.label} was deleted.`);
   }
 }
 

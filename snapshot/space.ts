@@ -10,12 +10,16 @@
  * reservation. So beside the claims some working space is kept, from which such writes live until what they
  * freed comes back.
  *
+ * Where any block has several entries, overwriting one need not free it, and nobody knows whose those are:
+ * then nothing that is stored counts for a reservation, and where there are reservations nothing is shared.
+ *
  * What the medium says it has room for may be less than the capacity says; then that counts.
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Allocator } from './allocator.ts';
 import type { Catalogue, Draft, VlunObject } from './catalogue.ts';
 import { type DataSpace, POOL_BLOCK_BYTES } from './medium/medium.ts';
+import type { ReferenceCounts } from './reference-counts.ts';
 import type { TableStore } from './table-store.ts';
 import { Thresholds } from './thresholds.ts';
 import type { VlunNode } from './views.ts';
@@ -23,6 +27,7 @@ import type { VlunNode } from './views.ts';
 export interface SpaceOptions {
   readonly allocator: Allocator;
   readonly tables: TableStore;
+  readonly references: ReferenceCounts;
   readonly catalogue: Catalogue;
   readonly data: DataSpace;
   readonly thresholdPercents: readonly number[];
@@ -65,6 +70,11 @@ export class Space {
     return reserved.length === 0 ? 0 : this.#claims(reserved, undefined) + this.#workingBlocks;
   }
 
+  /** Whether blocks may be given a second entry. */
+  get mayShare(): boolean {
+    return this.#reservations().length === 0;
+  }
+
   /** What a VLUN without a reservation can still be given. */
   get availableBlocks(): number {
     return Math.max(0, this.#storableBlocks() - this.heldBlocks);
@@ -91,9 +101,8 @@ export class Space {
   refuseOvercommit(draft: Draft): void {
     const after = draft.vluns().filter(isReserved);
     const before = this.#reservations();
-    const stored = (image: number): number => this.#options.tables.imageStats(image).data;
     const claims = (vluns: readonly VlunObject[]): number =>
-      vluns.reduce((sum, vlun) => sum + claimOf(vlun, stored(vlun.live)), this.#workingFor(vluns));
+      vluns.reduce((sum, vlun) => sum + this.#claimOf(vlun), this.#workingFor(vluns));
     const more = claims(after) - claims(before);
     const available = this.availableBlocks;
     if (more <= 0 || more <= available) return;
@@ -167,17 +176,19 @@ export class Space {
   #claims(reserved: readonly VlunObject[], except: number | undefined): number {
     let blocks = 0;
     for (const vlun of reserved) {
-      if (vlun.id !== except) blocks += claimOf(vlun, this.#options.tables.imageStats(vlun.live).data);
+      if (vlun.id !== except) blocks += this.#claimOf(vlun);
     }
     return blocks;
+  }
+
+  /** What of its reservation a VLUN has not stored. */
+  #claimOf({ reservedBytes = 0, live }: VlunObject): number {
+    const { tables, references } = this.#options;
+    const stored = references.isEmpty ? tables.imageStats(live).data : 0;
+    return Math.max(0, Math.ceil(reservedBytes / POOL_BLOCK_BYTES) - stored);
   }
 }
 
 function isReserved({ reservedBytes }: VlunObject): boolean {
   return reservedBytes !== undefined;
-}
-
-/** What of its reservation a VLUN has not stored. */
-function claimOf({ reservedBytes = 0 }: VlunObject, storedBlocks: number): number {
-  return Math.max(0, Math.ceil(reservedBytes / POOL_BLOCK_BYTES) - storedBlocks);
 }

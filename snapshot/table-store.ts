@@ -31,6 +31,7 @@ import {
   PAGE_RESIDENT_BYTES,
   TablePage,
 } from './table-page.ts';
+import { type RunContents, storeRun, type TableRun } from './table-run.ts';
 
 export interface TableStoreOptions {
   readonly meta: MetaSpace;
@@ -218,6 +219,14 @@ export class TableStore {
     const data = (place >= FIRST_DATA_PLACE ? 1 : 0) - (before >= FIRST_DATA_PLACE ? 1 : 0);
     if (entries !== 0 || data !== 0) this.#count(page, entries, data);
     return before;
+  }
+
+  /** `put` for blocks of one page, at neighbouring places; `free` is told every place that was there before. */
+  putRun(image: number, run: TableRun, contents: RunContents): void {
+    const page = this.#pageToChange(image, Math.floor(run.block / PAGE_BLOCKS));
+    this.#pages.changing(page);
+    const { entries, data } = storeRun(page, run, contents);
+    if (entries !== 0 || data !== 0) this.#count(page, entries, data);
   }
 
   /** The block is no longer stored in the image. Returns what was there before: ABSENT, HOLE or a place. */

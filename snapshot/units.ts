@@ -30,7 +30,19 @@ export class Units {
     if (present !== undefined) return present;
     const { gate, reader, merger, committer, flusher, parts } = this.#service;
     const { resolver, tables } = parts;
-    const device = new VlunDevice(node, { gate, reader, resolver, tables, merger, committer, flusher });
+    const { environment } = parts;
+    const device = new VlunDevice(node, {
+      gate,
+      reader,
+      resolver,
+      tables,
+      merger,
+      committer,
+      flusher,
+      recordBlocks: parts.options.recordBytes / POOL_BLOCK_BYTES,
+      nowMs: () => environment.nowMs(),
+      after: (ms, run) => environment.after(ms, run),
+    });
     const unit = new PoolUnit({
       identity: unitIdentity({ pool: parts.pool, counter: node.vlun.identity, name: node.vlun.name }),
       device,

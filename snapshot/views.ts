@@ -124,6 +124,7 @@ export class Views {
   readonly #forget: (view: View) => void;
   readonly #nodes = new Map<number, VlunNode>();
   readonly #snapshots = new Map<number, SnapshotView>();
+  #locks = 0;
 
   /**
    * `forget` is told of views that are gone or read something else, so that nothing stays cached for them.
@@ -213,7 +214,9 @@ export class Views {
   /** The lock of the family: that of the VLUN it tracks, which may have to be made first. */
   #lockFor(vlun: VlunObject): RangeLock {
     const above = vlun.tracks === undefined ? undefined : this.#catalogue.vluns.get(vlun.tracks);
-    return above === undefined ? new RangeLock() : this.#putNode(above).lock;
+    if (above !== undefined) return this.#putNode(above).lock;
+    this.#locks += 1;
+    return new RangeLock(this.#locks);
   }
 
   #relink(): void {

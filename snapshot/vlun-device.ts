@@ -2,33 +2,36 @@
  * A VLUN's blocks as SCSI sees them. Every command holds the family's range lock over the pool blocks it
  * touches: shared while it reads, exclusive while it changes (P3–P5, P7, P8), released on every path. Whole
  * pool blocks are stored as they come; a part of one is merged (merge.ts). Zeroes are holes, and take no
- * space.
+ * space. A copy from another device of the pool shares whole blocks (block-copy.ts).
  *
  * A read of what is at hand, over blocks nobody changes, completes at once without registering anywhere.
  */
 import assert from 'node:assert';
-import type { AllocationRun, BlockDevice, WriteOptions } from '../lun/block-device.ts';
+import type { AllocationRun, BlockDevice, DeviceRange, WriteOptions } from '../lun/block-device.ts';
 import { firstDifference } from '../lun/bytes.ts';
 import { StoreError } from '../lun/errors.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
 import { AlignedWrite } from './aligned-write.ts';
 import { allocationOf } from './allocation.ts';
-import type { Piece } from './batch.ts';
-import type { Committer } from './committer.ts';
+import type { Intent, Piece } from './batch.ts';
+import { BlockCopy, type BlockCopyOptions, type CopyTarget } from './block-copy.ts';
+import { type Committer, NOT_SHARED } from './committer.ts';
 import type { Flusher } from './flusher.ts';
 import type { Gate } from './gate.ts';
 import { holePieces, pagesReadBelow } from './holes.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { Merger } from './merge.ts';
-import type { LockRange, Ticket } from './range-lock.ts';
+import { PoolDevice } from './pool-device.ts';
+import type { LockRange } from './range-lock.ts';
 import type { BlockReader } from './reader.ts';
 import type { Resolver } from './resolve.ts';
 import { partsOf, type Span, type SpanPart, spanOf } from './span.ts';
+import { acquire, holding, lockRangesOf, rangeOf } from './span-locks.ts';
 import type { TableStore } from './table-store.ts';
 import { readSpan } from './unit-read.ts';
-import type { VlunNode } from './views.ts';
+import { type View, VlunNode } from './views.ts';
 
-export interface DeviceOptions {
+export interface DeviceOptions extends BlockCopyOptions {
   readonly gate: Gate;
   readonly reader: BlockReader;
   readonly resolver: Resolver;
@@ -42,12 +45,13 @@ export interface DeviceOptions {
 const SAME_BYTES_MAX = 1024 * 1024;
 const EVERY_BLOCK: LockRange = { first: 0, last: Number.MAX_SAFE_INTEGER };
 
-export class VlunDevice implements BlockDevice {
+export class VlunDevice extends PoolDevice implements BlockDevice {
   readonly #node: VlunNode;
   readonly #options: DeviceOptions;
   #geometry: Geometry;
 
   constructor(node: VlunNode, options: DeviceOptions) {
+    super();
     this.#node = node;
     this.#options = options;
     this.#geometry = geometryOf(node);
@@ -55,6 +59,14 @@ export class VlunDevice implements BlockDevice {
 
   get geometry(): Geometry {
     return this.#geometry;
+  }
+
+  get view(): VlunNode {
+    return this.#node;
+  }
+
+  get gate(): Gate {
+    return this.#options.gate;
   }
 
   /** Takes the size from the catalogue, or one that is about to stand there. */
@@ -130,6 +142,22 @@ export class VlunDevice implements BlockDevice {
     });
   }
 
+  copyFrom(range: BlockRange, from: DeviceRange, options: WriteOptions): MaybePromise<boolean> {
+    this.#options.gate.check();
+    const { device } = from;
+    if (!(device instanceof PoolDevice) || device.gate !== this.gate) return false;
+    assert(inRange(range, this.#geometry), 'the range lies inside the unit');
+    const bytes = range.blocks * this.#geometry.blockBytes;
+    assert.equal(from.range.blocks * device.geometry.blockBytes, bytes, 'both ranges are as long');
+    if (bytes === 0) return true;
+    const to = spanOf(range, this.#geometry.blockBytes);
+    return this.#copy(
+      to,
+      { view: device.view, span: spanOf(from.range, device.geometry.blockBytes) },
+      options,
+    );
+  }
+
   flush(): MaybePromise<void> {
     this.#options.gate.check();
     return this.#options.flusher.flush();
@@ -156,7 +184,7 @@ export class VlunDevice implements BlockDevice {
 
   /** Runs `change` while no command of the family is running; those that come meanwhile wait. */
   async alone<T>(change: () => Promise<T>): Promise<T> {
-    const ticket = await this.#acquire([EVERY_BLOCK], true);
+    const ticket = await acquire(this.#node.lock, [EVERY_BLOCK], true);
     try {
       return await change();
     } finally {
@@ -175,7 +203,7 @@ export class VlunDevice implements BlockDevice {
   }
 
   async #readInTurn(span: Span, into: Uint8Array): Promise<void> {
-    const ticket = await this.#acquire([rangeOf(span)], false);
+    const ticket = await acquire(this.#node.lock, [rangeOf(span)], false);
     try {
       this.#checkPresent();
       await readSpan(this.#options.reader, this.#node, span, into);
@@ -191,7 +219,7 @@ export class VlunDevice implements BlockDevice {
     options: WriteOptions,
     change: () => Promise<T>,
   ): Promise<T> {
-    const ticket = await this.#acquire(ranges, true);
+    const ticket = await acquire(this.#node.lock, ranges, true);
     let result: T;
     try {
       this.#checkPresent();
@@ -208,16 +236,30 @@ export class VlunDevice implements BlockDevice {
     if (this.#node.gone) throw new StoreError('CLOSED', `The unit ${this.#node.label} was deleted.`);
   }
 
-  #acquire(ranges: readonly LockRange[], exclusive: boolean): Promise<Ticket> {
-    return new Promise((resolve) => {
-      const { lock } = this.#node;
-      const [only] = ranges;
-      const ticket =
-        only !== undefined && ranges.length === 1
-          ? lock.acquire(only.first, only.last, exclusive, resolve)
-          : lock.acquireMany(ranges, exclusive, resolve);
-      if (ticket !== undefined) resolve(ticket);
-    });
+  /** The source is held as well: in one family under the same ticket, else each family in its turn. */
+  async #copy(to: Span, from: { view: View; span: Span }, options: WriteOptions): Promise<boolean> {
+    const { view, span } = from;
+    const lock = view instanceof VlunNode ? view.lock : undefined;
+    const within = lock === this.#node.lock;
+    const backwards =
+      within && span.offsetBytes < to.offsetBytes && to.offsetBytes < span.offsetBytes + span.bytes;
+    const run = (): Promise<void> =>
+      new BlockCopy(this.#options, this.#copyTarget(), { view, from: span, to, backwards }).run();
+    if (within) await this.#changing([rangeOf(to), rangeOf(span)], options, run);
+    else if (lock === undefined) await this.#changing([rangeOf(to)], options, run);
+    else if (lock.number < this.#node.lock.number) {
+      await holding(lock, span, () => this.#changing([rangeOf(to)], options, run));
+    } else await this.#changing([rangeOf(to)], options, () => holding(lock, span, run));
+    return true;
+  }
+
+  #copyTarget(): CopyTarget {
+    return {
+      node: this.#node,
+      write: async (span, bytes) => this.#submit(await this.#pieces(span, bytes), false),
+      clear: (span) => this.#clear(span),
+      share: (change) => this.#share(change),
+    };
   }
 
   async #pieces(span: Span, from: Uint8Array): Promise<Piece[]> {
@@ -236,9 +278,23 @@ export class VlunDevice implements BlockDevice {
 
   #submit(pieces: readonly Piece[], atomic: boolean): Promise<void> {
     const dataBytes = pieces.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0);
+    return this.#store({ pieces, dataBytes, atomic });
+  }
+
+  #share(change: Pick<Intent, 'pieces' | 'shares'>): Promise<boolean> {
+    return this.#store({ ...change, dataBytes: 0, atomic: false }).then(
+      () => true,
+      (cause: unknown) => {
+        if (cause === NOT_SHARED) return false;
+        throw cause;
+      },
+    );
+  }
+
+  #store(change: Pick<Intent, 'pieces' | 'shares' | 'dataBytes' | 'atomic'>): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error: unknown): void => (error === undefined ? resolve() : reject(error));
-      this.#options.committer.submit({ node: this.#node, pieces, dataBytes, atomic, tries: 0, done });
+      this.#options.committer.submit({ ...change, node: this.#node, tries: 0, done });
     });
   }
 
@@ -289,21 +345,6 @@ export class VlunDevice implements BlockDevice {
 
 export function geometryOf(unit: { sizeBytes: number; blockBytes: Geometry['blockBytes'] }): Geometry {
   return { blockBytes: unit.blockBytes, capacityBlocks: unit.sizeBytes / unit.blockBytes };
-}
-
-function rangeOf(span: Span): LockRange {
-  return { first: span.firstBlock, last: span.lastBlock };
-}
-
-/** The pool blocks of spans in order; two spans may share one. */
-function lockRangesOf(spans: readonly Span[]): LockRange[] {
-  const ranges: Array<{ first: number; last: number }> = [];
-  for (const { firstBlock, lastBlock } of spans) {
-    const previous = ranges[ranges.length - 1];
-    if (previous !== undefined && firstBlock <= previous.last) previous.last = lastBlock;
-    else ranges.push({ first: firstBlock, last: lastBlock });
-  }
-  return ranges;
 }
 
 /** In order, and those that touch or overlap as one. */

@@ -2,9 +2,9 @@
 import assert from 'node:assert';
 import type { BlockDevice } from '../../lun/block-device.ts';
 import type { BlockRange } from '../../lun/units.ts';
+import type { Command } from './command.ts';
 import { bytesOfStamps, describeSector, firstWrongSector, SECTOR_BYTES } from './content.ts';
 import { Disagreement } from './disagreement.ts';
-import type { Command } from './history.ts';
 import type { ModelVlun } from './model.ts';
 import { piece } from './pieces.ts';
 import type { Operation, Range } from './script.ts';
@@ -17,7 +17,7 @@ const COMPARE_SECTORS_MAX = 64;
 /** What a buffer holds before a read, and after a write came back: neither may ever be seen again. */
 const RUBBISH = 0x77;
 
-interface Target {
+export interface Target {
   readonly vlun: ModelVlun;
   readonly device: BlockDevice;
   /** Sectors of a logical block. */
@@ -25,7 +25,7 @@ interface Target {
   readonly durable: (fua: boolean) => boolean;
 }
 
-function targetOf(stage: Stage, name: string): Target | undefined {
+export function targetOf(stage: Stage, name: string): Target | undefined {
   const vlun = stage.history.head.vluns.get(name);
   const info = stage.pool.info(name);
   if (vlun === undefined || info === undefined) return undefined;
@@ -37,7 +37,7 @@ function targetOf(stage: Stage, name: string): Target | undefined {
   };
 }
 
-function rangeOf(
+export function rangeOf(
   { device }: Pick<Target, 'device'>,
   { at, blocks }: Range,
   blocksMax = Infinity,
@@ -47,7 +47,7 @@ function rangeOf(
   return { lba, blocks: Math.min(blocks, capacityBlocks - lba, blocksMax) } as BlockRange;
 }
 
-function shown(name: string, { lba, blocks }: BlockRange): string {
+export function shown(name: string, { lba, blocks }: BlockRange): string {
   return `${name}[${lba}+${blocks}]`;
 }
 
@@ -159,9 +159,10 @@ export function unmap(stage: Stage, { vlun: name, ranges: wanted }: On<'unmap'>)
   });
 }
 
-interface Change {
+export interface Change {
   readonly what: string;
   readonly pieces: Command['pieces'];
+  readonly copied?: NonNullable<Command['copied']>;
   readonly fua: boolean;
   readonly atomic?: boolean;
   readonly call: () => void | Promise<void>;
@@ -169,7 +170,7 @@ interface Change {
   readonly buffers: readonly Uint8Array[];
 }
 
-function change(stage: Stage, target: Target, { call, fua, buffers, ...issued }: Change): void {
+export function change(stage: Stage, target: Target, { call, fua, buffers, ...issued }: Change): void {
   const command = stage.history.issue({ vlun: target.vlun.name, ...issued });
   stage.track({
     command,

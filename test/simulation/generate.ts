@@ -22,6 +22,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   'write-same': 5,
   unmap: 8,
   'compare-and-write': 6,
+  copy: 12,
   flush: 4,
   snapshot: 5,
   'delete-snapshot': 3,
@@ -188,6 +189,8 @@ function makeOnVlun(kind: Kind, random: Random, { belief, hot }: Context): Opera
       return { do: kind, vlun, ranges: Array.from({ length: random.pick([1, 1, 1, 2, 5]) }, range) };
     case 'compare-and-write':
       return { do: kind, vlun, range: range(), match: random.chance(0.7), fua };
+    case 'copy':
+      return copy(random, { belief, hot }, { vlun, range: range(), fua });
     case 'flush':
     case 'release':
       return { do: kind, vlun };
@@ -221,6 +224,20 @@ function makeOnSnapshot(kind: Kind, random: Random, { belief, hot }: Context): O
   const newName = nextName(belief);
   vluns.set(newName, vluns.get(target.vlun) ?? { sectors: 0, blockBytes: 512 });
   return { do: kind, ...target, newName };
+}
+
+/** Most copies begin where blocks can be shared; so near each other that some overlap. */
+function copy(
+  random: Random,
+  { belief, hot }: Context,
+  to: { readonly vlun: string; readonly range: Range; readonly fua: boolean },
+): Operation {
+  const kept = belief.snapshots.length > 0 && random.chance(0.25) ? random.pick(belief.snapshots) : undefined;
+  const from = kept?.vlun ?? (random.chance(0.3) ? to.vlun : random.pick([...belief.vluns.keys()]));
+  const { range } = to;
+  const away = random.pick([1, 2, 3, 20, -1, -2, -20, 0]) * SECTORS_PER_POOL_BLOCK;
+  const at = random.chance(0.7) ? Math.max(0, range.at + away) : makeRange(random, hot, 512).at;
+  return { do: 'copy', ...to, from, at, ...(kept !== undefined && { snapshot: kept.snapshot }) };
 }
 
 function nextName(belief: Belief): string {

@@ -6,10 +6,12 @@
  */
 import assert from 'node:assert';
 import type { CheckedExtent } from '../../snapshot/check-journal.ts';
+import { type Command, type CopySource, torn } from './command.ts';
 import { bytesOfStamps } from './content.ts';
 import { Disagreement } from './disagreement.ts';
-import { type Before, Model, type Restructuring } from './model.ts';
+import { type Before, Model } from './model.ts';
 import {
+  copiedPortions,
   equal,
   overlaps,
   type Piece,
@@ -18,26 +20,6 @@ import {
   putBack,
   SECTORS_PER_POOL_BLOCK,
 } from './pieces.ts';
-
-/** A command that was given to the pool. Moments count issues and ends of commands over the whole run. */
-export interface Command {
-  readonly id: number;
-  readonly what: string;
-  readonly issuedAt: number;
-  /** Pieces that it changes, and of which VLUN. */
-  readonly vlun?: string;
-  readonly pieces: readonly Piece[];
-  /** What COMPARE AND WRITE wants to find, and whether all of a command must be one record. */
-  readonly expected?: Uint32Array;
-  readonly atomic?: boolean;
-  /** What a structural verb does to the model; any pieces are records that come before that. */
-  readonly restructure?: Restructuring;
-  restructured: boolean;
-  ended?: { readonly at: number; readonly good: boolean };
-  /** Of its last record. */
-  sequence: number;
-  records: number;
-}
 
 interface Step {
   readonly sequence: number;
@@ -81,7 +63,7 @@ export class History {
 
   issue(
     command: Pick<Command, 'what'> &
-      Partial<Pick<Command, 'vlun' | 'pieces' | 'expected' | 'atomic' | 'restructure'>>,
+      Partial<Pick<Command, 'vlun' | 'pieces' | 'copied' | 'expected' | 'atomic' | 'restructure'>>,
   ): Command {
     this.#moment += 1;
     this.#commands += 1;
@@ -157,9 +139,12 @@ export class History {
     const { restructure } = command;
     assert(restructure !== undefined && !command.restructured);
     const units = this.head.vluns.size + this.head.snapshots.size;
+    const sources = this.#inFlight.map((copy) => [copy, this.#sourceOf(copy)] as const);
     const replaced = restructure(this.head);
     const befores: readonly Before[] = Array.isArray(replaced) ? replaced : [];
     if (this.head.vluns.size + this.head.snapshots.size < units) this.deletions += 1;
+    for (const [copy, source] of sources)
+      if (source !== undefined && this.#sourceOf(copy) === undefined) copy.source = source;
     command.restructured = true;
     command.sequence = sequence;
     command.records += 1;
@@ -230,8 +215,35 @@ export class History {
         firstSector: one.firstSector + from,
         stamps: one.stamps.subarray(from, to),
       });
+      if (command.copied !== undefined) this.#expectNothing(command, command.copied, { from, to });
       from = to;
     }
+  }
+
+  /** Sectors that a copy made no record for: there was nothing in the source. */
+  #expectNothing(command: Command, copied: CopySource, part: { from: number; to: number }): void {
+    const { from, to } = part;
+    const empty = (stamps: Uint32Array): boolean => stamps.every((stamp) => stamp === 0);
+    const source = this.#sourceOf(command);
+    if (source !== undefined && empty(source.subarray(from, to))) return;
+    const region = { vlun: copied.vlun, firstSector: copied.firstSector + from, sectors: to - from };
+    const waited = command.source === undefined && copied.snapshot === undefined;
+    if (waited && this.everSince(command, region, empty)) return;
+    throw new Disagreement(
+      `${command.what} left out sectors ${region.firstSector}+${region.sectors} of its source`,
+    );
+  }
+
+  /** What a copy takes, from the first sector on; undefined when the source is gone, or for others. */
+  #sourceOf({ source, copied, pieces }: Command): Uint32Array | undefined {
+    if (source !== undefined || copied === undefined) return source;
+    const { firstSector } = copied;
+    return this.head.sourceOf(copied)?.slice(firstSector, firstSector + (pieces[0] as Piece).stamps.length);
+  }
+
+  /** What is read of a source may be stored after that was deleted; its places are shared no more. */
+  #sharesGone(copied: CopySource, own: readonly CheckedExtent[]): boolean {
+    return own.some(({ kind }) => kind === 'share') && this.head.sourceOf(copied) === undefined;
   }
 
   #expectAlready(command: Command, vlun: string, wanted: { firstSector: number; stamps: Uint32Array }): void {
@@ -266,7 +278,11 @@ export class History {
     const { sequence, extents } = record;
     const vlun = command.vlun as string;
     const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
-    const portions = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
+    const met = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
+    const source = this.#sourceOf(command);
+    if (command.copied !== undefined && (source === undefined || this.#sharesGone(command.copied, own)))
+      return 'its source is gone';
+    const portions = source === undefined ? met : copiedPortions(met, source);
     if (portions.length === 0) return 'it changes other sectors';
     if (!this.#coversWhole(vlun, own, portions)) return 'whole blocks are more than it changes';
     const news = portions.some(({ of, from, stamps }) =>
@@ -287,7 +303,11 @@ export class History {
       this.head.undo(befores.toReversed());
       return complaint;
     }
-    for (const { from, stamps, of } of portions) of.covered.fill(1, from, from + stamps.length);
+    for (const { from, stamps, of } of portions) {
+      of.stamps.set(stamps, from);
+      of.covered.fill(1, from, from + stamps.length);
+    }
+    if (source !== undefined) command.source = source;
     command.sequence = sequence;
     command.records += 1;
     const apply = (model: Model): void => {
@@ -301,7 +321,7 @@ export class History {
   #coversWhole(vlun: string, own: readonly CheckedExtent[], portions: readonly Portion[]): boolean {
     const { sectors } = this.head.vlun(vlun);
     for (const { kind, block, blocks } of own) {
-      if (kind !== 'write' && kind !== 'hole') continue;
+      if (kind !== 'write' && kind !== 'hole' && kind !== 'share') continue;
       const first = block * SECTORS_PER_POOL_BLOCK;
       const end = Math.min(sectors, first + blocks * SECTORS_PER_POOL_BLOCK);
       const changed = new Uint8Array(Math.max(0, end - first));
@@ -349,14 +369,4 @@ export class History {
   #describe({ vlun, block, blocks, sums }: CheckedExtent): string {
     return `${this.#names.get(vlun) ?? vlun}:${block}+${blocks}${sums === undefined ? ' hole' : ''}`;
   }
-}
-
-/**
- * The newest change of a region is by a command of which some records are still to come: no moment for a
- * reader.
- */
-function torn(command: Command, newest: boolean): boolean {
-  if (!newest || command.ended !== undefined) return false;
-  const uncovered = command.pieces.some(({ covered }) => covered.includes(0));
-  return uncovered && command.pieces.some(({ stamps }) => stamps.some((stamp) => stamp !== 0));
 }

@@ -104,6 +104,12 @@ export class Model {
     for (const { vlun, firstSector, stamps } of befores) this.vlun(vlun).stamps.set(stamps, firstSector);
   }
 
+  /** The sectors of a VLUN, or of a snapshot; undefined when it is gone. */
+  sourceOf(source: { readonly vlun: string; readonly snapshot?: string }): Uint32Array | undefined {
+    if (source.snapshot === undefined) return this.vluns.get(source.vlun)?.stamps;
+    return this.snapshots.get(snapshotKey(source.vlun, source.snapshot))?.stamps;
+  }
+
   trackersOf(name: string): ModelVlun[] {
     return [...this.vluns.values()].filter(({ tracks }) => tracks === name);
   }

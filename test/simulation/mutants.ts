@@ -156,6 +156,48 @@ const MUTANTS: readonly Mutant[] = [
     find: 'this.atomic = options.atomic;',
     put: 'this.atomic = false;',
   },
+  {
+    what: 'a free ignores the counts of shared places',
+    file: 'snapshot/apply.ts',
+    find: 'if (!this.#references.isEmpty && !this.#references.release(place)) return;',
+    put: '',
+  },
+  {
+    what: 'a copy by reference is not counted',
+    file: 'snapshot/apply.ts',
+    find: "if (kind === 'share') this.#references.share(place, blocks);",
+    put: '',
+  },
+  {
+    what: 'a copy takes what was deleted meanwhile',
+    file: 'snapshot/committer.ts',
+    find: 'item.shares?.from.gone === true',
+    put: 'false',
+  },
+  {
+    what: 'a copy between families does not hold its source',
+    file: 'snapshot/vlun-device.ts',
+    find: 'holding(lock, span, run)',
+    put: 'run()',
+  },
+  {
+    what: 'P5: a copy by reference leaves the entries of trackers',
+    file: 'snapshot/apply.ts',
+    find: 'this.#free(this.#tables.remove(live, run.block + i));',
+    put: '',
+  },
+  {
+    what: 'a copy overwrites what it has still to take',
+    file: 'snapshot/vlun-device.ts',
+    find: 'within && span.offsetBytes < to.offsetBytes',
+    put: 'false && span.offsetBytes < to.offsetBytes',
+  },
+  {
+    what: 'a checkpoint leaves the counts of shared places out',
+    file: 'snapshot/reference-counts.ts',
+    find: 'this.#pageChanges.changing(page);\n    page.beyond',
+    put: 'page.beyond',
+  },
 ];
 
 const { values } = parseArgs({

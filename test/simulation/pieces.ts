@@ -36,6 +36,14 @@ export function portionOf(of: Piece, extent: CheckedExtent): Portion[] {
   return [{ of, from, firstSector: first, stamps }];
 }
 
+/** The same portions of a copy's only piece, with what its source holds from the piece's first sector on. */
+export function copiedPortions(portions: readonly Portion[], source: Uint32Array): Portion[] {
+  return portions.map((portion) => {
+    const { from, stamps } = portion;
+    return { ...portion, stamps: source.slice(from, from + stamps.length) };
+  });
+}
+
 export function overlaps(
   before: Before,
   region: { readonly firstSector: number; readonly sectors: number },

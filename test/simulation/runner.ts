@@ -13,6 +13,7 @@ import type { Pool } from '../../snapshot/pool.ts';
 import type { PoolFact } from '../../snapshot/pool-types.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { compareCatalogue, everything } from './compare.ts';
+import { copy } from './copy-command.ts';
 import * as data from './data-commands.ts';
 import { Disagreement } from './disagreement.ts';
 import { explains } from './explain.ts';
@@ -197,6 +198,8 @@ class Run implements Stage, Listener {
         return data.unmap(this, operation);
       case 'compare-and-write':
         return data.compareAndWrite(this, operation);
+      case 'copy':
+        return copy(this, operation);
       case 'flush':
         return data.flush(this, operation);
       default:

@@ -57,6 +57,16 @@ export type Operation =
       readonly match: boolean;
       readonly fua: boolean;
     }
+  /** As many blocks from `at` on, of VLUN `from` or of its snapshot, go to the range. */
+  | {
+      readonly do: 'copy';
+      readonly vlun: string;
+      readonly range: Range;
+      readonly from: string;
+      readonly snapshot?: string;
+      readonly at: number;
+      readonly fua: boolean;
+    }
   | { readonly do: 'flush'; readonly vlun: string }
   | {
       readonly do: 'snapshot';

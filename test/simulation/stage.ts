@@ -3,7 +3,8 @@ import type { MaybePromise } from '../../lun/units.ts';
 import type { CheckedChange } from '../../snapshot/check-catalogue.ts';
 import type { Pool } from '../../snapshot/pool.ts';
 import type { Random } from '../support/random.ts';
-import type { Command, History } from './history.ts';
+import type { Command } from './command.ts';
+import type { History } from './history.ts';
 import type { World } from './script.ts';
 
 export interface Tracked<T> {

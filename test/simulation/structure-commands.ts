@@ -3,8 +3,8 @@
  * known.
  */
 import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
+import type { Command } from './command.ts';
 import { SECTOR_BYTES } from './content.ts';
-import type { Command } from './history.ts';
 import { type ModelVlun, type Restructuring, snapshotKey } from './model.ts';
 import { piece, SECTORS_PER_POOL_BLOCK } from './pieces.ts';
 import type { Operation } from './script.ts';

@@ -55,8 +55,8 @@ const CASES: ReadonlyArray<readonly [what: string, found: RegExp, spoil: (pool: 
   ['no state', /^I1: the state of the checkpoint is missing/, (pool) => pool.remove(KEYS.state)],
   [
     'a newer format',
-    /^I1: the pool has format 2/,
-    (pool) => pool.put(KEYS.state, json({ ...STATE, format: 2 })),
+    /^I1: the pool has format 3/,
+    (pool) => pool.put(KEYS.state, json({ ...STATE, format: 3 })),
   ],
   [
     'a table page under the key of another',
@@ -89,7 +89,7 @@ const CASES: ReadonlyArray<readonly [what: string, found: RegExp, spoil: (pool: 
   ],
   [
     'a place with two entries',
-    /^I3: place 2 has a second entry/,
+    /^I3: place 2 has 2 entries, its count says 1/,
     (pool) =>
       pool.put(
         KEYS.livePage,

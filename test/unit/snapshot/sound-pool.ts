@@ -40,7 +40,7 @@ export const SNAPSHOT = {
   createdAtMs: 0,
 };
 export const STATE = {
-  format: 1,
+  format: 2,
   pool: POOL,
   sequence: 7,
   checksum: 4711,

@@ -1,0 +1,196 @@
+/**
+ * A copy inside a pool. Whole pool blocks go by reference: what the source reads at a block becomes an entry
+ * of the destination's live image, which follows the same rules as a write (P4, P5, P10), and no data moves.
+ * What lies in parts of pool blocks, or would have to be shifted inside them, is read and written.
+ *
+ * The caller holds both ranges, the source's so that nothing changes what is read there, until the end; so
+ * the whole is one step to everybody else. It is stored in records of a bounded length, with turns for others
+ * in between. Where the two overlap in one family, the order is such that nothing is overwritten before it
+ * was taken, through whichever VLUN of the family it is read.
+ */
+import type { Intent, Piece } from './batch.ts';
+import { holePieces, nextPageOf } from './holes.ts';
+import { POOL_BLOCK_BYTES } from './medium/medium.ts';
+import type { BlockReader } from './reader.ts';
+import type { Resolver } from './resolve.ts';
+import { partsOf, type Span, type SpanPart, spanOfBytes } from './span.ts';
+import { FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
+import type { TableStore } from './table-store.ts';
+import { readSpan } from './unit-read.ts';
+import type { View, VlunNode } from './views.ts';
+
+/** Blocks taken by reference in one batch; backwards they have to be one record. */
+const STEP_BLOCKS = 32 * PAGE_BLOCKS;
+/** Bytes read and written at once where blocks cannot be shared. */
+const CHUNK_BYTES = 1024 * 1024;
+/** Others have their turn when steps have taken this long. */
+const TURN_MS = 4;
+
+export interface BlockCopyOptions {
+  readonly tables: TableStore;
+  readonly resolver: Resolver;
+  readonly reader: BlockReader;
+  /** Most blocks that one journal record describes. */
+  readonly recordBlocks: number;
+  readonly nowMs: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
+}
+
+/** What the destination does with its own blocks; all within its lock. */
+export interface CopyTarget {
+  readonly node: VlunNode;
+  write(span: Span, bytes: Uint8Array): Promise<void>;
+  clear(span: Span): Promise<void>;
+  /** False: sharing is not allowed now, and nothing was done. */
+  share(change: Pick<Intent, 'pieces' | 'shares'>): Promise<boolean>;
+}
+
+export interface CopyRange {
+  readonly view: View;
+  readonly from: Span;
+  /** As long as `from`. */
+  readonly to: Span;
+  /** Both lie in one family, and the destination begins inside the source. */
+  readonly backwards: boolean;
+}
+
+/** Places and sums of neighbouring blocks as they were read; a place below FIRST_DATA_PLACE: zeroes. */
+interface Captured {
+  readonly places: Float64Array;
+  readonly sums: Uint32Array;
+}
+
+export class BlockCopy {
+  readonly #options: BlockCopyOptions;
+  readonly #target: CopyTarget;
+  readonly #range: CopyRange;
+  #turnBeganMs: number;
+
+  constructor(options: BlockCopyOptions, target: CopyTarget, range: CopyRange) {
+    this.#options = options;
+    this.#target = target;
+    this.#range = range;
+    this.#turnBeganMs = options.nowMs();
+  }
+
+  async run(): Promise<void> {
+    const { from, to, backwards } = this.#range;
+    const shiftBytes = to.offsetBytes - from.offsetBytes;
+    if (shiftBytes % POOL_BLOCK_BYTES !== 0) {
+      await this.#copyBytes(0, to.bytes);
+      return;
+    }
+    const parts = partsOf(to);
+    for (const part of backwards ? parts.reverse() : parts) {
+      if (part.whole) await this.#share(part, shiftBytes / POOL_BLOCK_BYTES);
+      else await this.#copyBytes(part.fromBytes, part.bytes);
+    }
+  }
+
+  /** Reads and writes; `offsetBytes` counts from where both spans begin. */
+  async #copyBytes(offsetBytes: number, bytes: number): Promise<void> {
+    const { view, from, to, backwards } = this.#range;
+    for (let done = 0; done < bytes; ) {
+      const count = Math.min(CHUNK_BYTES, bytes - done);
+      const at = offsetBytes + (backwards ? bytes - done - count : done);
+      const contents = new Uint8Array(count);
+      const source = spanOfBytes(from.offsetBytes + at, count);
+      await readSpan(this.#options.reader, view, source, contents);
+      await this.#target.write(spanOfBytes(to.offsetBytes + at, count), contents);
+      done += count;
+      await this.#giveTurn();
+    }
+  }
+
+  /** Whole blocks; each is read `shift` blocks before where it goes. */
+  async #share(part: SpanPart, shift: number): Promise<void> {
+    const { backwards } = this.#range;
+    const { recordBlocks } = this.#options;
+    const stepBlocks = backwards ? Math.min(STEP_BLOCKS, recordBlocks) : STEP_BLOCKS;
+    for (let done = 0; done < part.blocks; ) {
+      const left = part.blocks - done;
+      const empty = backwards ? 0 : Math.min(left, this.#emptyFrom(part.block + done - shift));
+      if (empty >= Math.min(left, stepBlocks)) {
+        const offsetBytes = (part.block + done) * POOL_BLOCK_BYTES;
+        await this.#target.clear(spanOfBytes(offsetBytes, empty * POOL_BLOCK_BYTES));
+        done += empty;
+        continue;
+      }
+      const blocks = Math.min(left, stepBlocks);
+      const block = part.block + (backwards ? left - blocks : done);
+      const change = this.#changeOf(block, await this.#capture(block - shift, blocks));
+      if (change.pieces.length > 0 && !(await this.#target.share(change))) {
+        const fromBytes = part.fromBytes + (block - part.block) * POOL_BLOCK_BYTES;
+        await this.#copyBytes(fromBytes, blocks * POOL_BLOCK_BYTES);
+      }
+      done += blocks;
+      await this.#giveTurn();
+    }
+  }
+
+  /** Blocks from this one on in which nothing is stored for the source, as far as the summaries tell. */
+  #emptyFrom(block: number): number {
+    const { images } = this.#range.view.layers;
+    const next = nextPageOf(this.#options.tables, images, Math.floor(block / PAGE_BLOCKS));
+    return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next * PAGE_BLOCKS - block);
+  }
+
+  async #capture(first: number, blocks: number): Promise<Captured> {
+    const captured = { places: new Float64Array(blocks), sums: new Uint32Array(blocks) };
+    for (let done = 0; done < blocks; ) {
+      const block = first + done;
+      const at = block % PAGE_BLOCKS;
+      const count = Math.min(blocks - done, PAGE_BLOCKS - at);
+      const found = this.#options.resolver.page(this.#range.view, Math.floor(block / PAGE_BLOCKS));
+      const content = found instanceof Promise ? await found : found;
+      if (content !== undefined) {
+        captured.places.set(content.places.subarray(at, at + count), done);
+        captured.sums.set(content.sums.subarray(at, at + count), done);
+      }
+      done += count;
+    }
+    return captured;
+  }
+
+  #changeOf(first: number, { places, sums }: Captured): Pick<Intent, 'pieces' | 'shares'> {
+    const { node } = this.#target;
+    const pieces: Piece[] = [];
+    const kept = new Uint32Array(places.length);
+    let keptBlocks = 0;
+    for (let at = 0; at < places.length; ) {
+      const place = places[at] as number;
+      const block = first + at;
+      let end = at + 1;
+      if (place < FIRST_DATA_PLACE) {
+        while (end < places.length && (places[end] as number) < FIRST_DATA_PLACE) end += 1;
+        this.#addHoles(pieces, { block, end: first + end });
+      } else {
+        while (end < places.length && places[end] === place + (end - at)) end += 1;
+        kept.set(sums.subarray(at, end), keptBlocks);
+        keptBlocks += end - at;
+        pieces.push({ kind: 'share', vlun: node.id, block, blocks: end - at, place, bytes: undefined });
+      }
+      at = end;
+    }
+    return { pieces, shares: { from: this.#range.view, sums: kept.subarray(0, keptBlocks) } };
+  }
+
+  #addHoles(pieces: Piece[], run: { block: number; readonly end: number }): void {
+    const { tables } = this.#options;
+    const { node } = this.#target;
+    for (;;) {
+      const found = holePieces(tables, node, run);
+      const last = found[found.length - 1];
+      if (last === undefined) return;
+      pieces.push(...found);
+      run.block = last.block + last.blocks;
+    }
+  }
+
+  async #giveTurn(): Promise<void> {
+    const { nowMs, after } = this.#options;
+    if (nowMs() - this.#turnBeganMs < TURN_MS) return;
+    await new Promise<void>((resolve) => after(0, resolve));
+    this.#turnBeganMs = nowMs();
+  }
+}
