@@ -3,7 +3,7 @@
  * is pending in all its queues, so that a command pays one comparison while nothing is.
  *
  * A reset condition stands for everything that happened before it, so it empties the queue and is
- * reported first; the others are reported in the order they came, each code once. A queue that would
+ * reported first, of several the most thorough (SAM-5 Table 48); the others are reported in the order they came, each code once. A queue that would
  * grow past its limit becomes one reset condition: the initiator must look at everything anew.
  */
 import { UNIT_ATTENTIONS_MAX } from './limits.ts';
@@ -14,6 +14,11 @@ const RESET_ASC = Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED.asc;
 
 function sameCode(a: SenseCode, b: SenseCode): boolean {
   return a.asc === b.asc && a.ascq === b.ascq;
+}
+
+/** Of a reset and what waits first, if that is one: the higher in precedence, whose ASCQ is the lower one. */
+function moreThorough(waiting: SenseCode | undefined, reset: SenseCode): SenseCode {
+  return waiting?.asc === RESET_ASC && waiting.ascq < reset.ascq ? waiting : reset;
 }
 
 /** The conditions of one nexus, by logical unit. The key is whatever object stands for the unit. */
@@ -29,10 +34,12 @@ export class UnitAttentions {
   /** Establishes a condition; one that is waiting already, or that a waiting reset covers, adds nothing. */
   raise(unit: object, code: SenseCode): void {
     const queue = this.#queues.get(unit) ?? [];
-    if (queue.some((waiting) => sameCode(waiting, code))) return;
     if (code.asc === RESET_ASC) {
-      this.#replace(unit, queue, [code]);
-    } else if (queue.length >= UNIT_ATTENTIONS_MAX) {
+      this.#replace(unit, queue, [moreThorough(queue[0], code)]);
+      return;
+    }
+    if (queue.some((waiting) => sameCode(waiting, code))) return;
+    if (queue.length >= UNIT_ATTENTIONS_MAX) {
       this.#replace(unit, queue, [Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED]);
     } else {
       this.#replace(unit, queue, [...queue, code]);

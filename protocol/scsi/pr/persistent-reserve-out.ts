@@ -45,6 +45,8 @@ interface Call {
   readonly serviceActionKey: bigint;
   readonly type: number;
   readonly relativeTargetPort: number;
+  /** The initiator ports of a device that are logged in to the unit now. */
+  readonly portsOfDevice: (deviceName: string) => readonly string[];
 }
 
 type Verb = (call: Call) => Change | Failure;
@@ -52,7 +54,7 @@ type Verb = (call: Call) => Change | Failure;
 /** The common parameters of REGISTER and its kin. */
 function registerParameters(call: Call): RegisterParameters | Failure {
   const flags = call.list[FLAGS_BYTE] as number;
-  const initiatorPorts = (flags & SPEC_I_PT) === 0 ? [] : transportIds(call.list);
+  const initiatorPorts = (flags & SPEC_I_PT) === 0 ? [] : transportIds(call);
   if (!Array.isArray(initiatorPorts)) return initiatorPorts as Failure;
   return {
     reservationKey: call.key,
@@ -64,8 +66,11 @@ function registerParameters(call: Call): RegisterParameters | Failure {
   };
 }
 
-/** TRANSPORTID PARAMETER DATA LENGTH and the TransportIDs behind it (SPC-4 Table 234). */
-function transportIds(list: Uint8Array): readonly string[] | Failure {
+/**
+ * The initiator ports of the TransportIDs behind TRANSPORTID PARAMETER DATA LENGTH (SPC-4 Table 234). A device
+ * stands for its ports that are known here (§7.6.4.6); of one that has none, nothing could be registered.
+ */
+function transportIds({ list, portsOfDevice }: Call): readonly string[] | Failure {
   if (list.byteLength < PARAMETER_LIST_BYTES + 4) return PARAMETER_LIST_LENGTH_ERROR;
   const first = PARAMETER_LIST_BYTES + 4;
   const end = first + viewOf(list).getUint32(PARAMETER_LIST_BYTES);
@@ -73,8 +78,9 @@ function transportIds(list: Uint8Array): readonly string[] | Failure {
   const ports: string[] = [];
   for (let at = first; at < end; ) {
     const id = decodeTransportId(list.subarray(at, end));
-    if (id === undefined) return invalidParameter(at);
-    ports.push(id.initiatorPort);
+    const named = id?.ofDevice === true ? portsOfDevice(id.name) : id === undefined ? [] : [id.name];
+    if (id === undefined || named.length === 0) return invalidParameter(at);
+    ports.push(...named);
     at += id.bytes;
   }
   return ports;
@@ -83,7 +89,9 @@ function transportIds(list: Uint8Array): readonly string[] | Failure {
 function moveVerb(call: Call): Change | Failure {
   const view = viewOf(call.list);
   const id = decodeTransportId(call.list.subarray(PARAMETER_LIST_BYTES));
-  if (id === undefined || view.getUint32(20) !== id.bytes) return invalidParameter(PARAMETER_LIST_BYTES);
+  // The reservation goes to one port: a device's name does not say which (§7.6.4.6).
+  if (id === undefined || id.ofDevice || view.getUint32(20) !== id.bytes)
+    return invalidParameter(PARAMETER_LIST_BYTES);
   const relativeTargetPort = view.getUint16(18);
   // Every nexus of this target goes through its one port.
   if (relativeTargetPort !== call.relativeTargetPort) return invalidParameter(18);
@@ -94,7 +102,7 @@ function moveVerb(call: Call): Change | Failure {
     unregister: (flags & UNREG) !== 0,
     persistThroughPowerLoss: (flags & APTPL) !== 0,
     relativeTargetPort,
-    initiatorPort: id.initiatorPort,
+    initiatorPort: id.name,
   });
 }
 
@@ -155,6 +163,13 @@ function tell({ server, nexus: sender }: Request, { tell: news }: Change): void 
   }
 }
 
+function portsOfDevice(server: DeviceServer, deviceName: string): readonly string[] {
+  const wanted = deviceName.toLowerCase();
+  return [...server.nexuses()]
+    .filter(({ initiator }) => initiator.deviceName.toLowerCase() === wanted)
+    .map(({ initiator }) => initiator.portName);
+}
+
 /** The tasks of the preempted nexuses end, at whichever target they are: ALL_TG_PT registers for all. */
 function abortPreempted({ server, nexus: sender }: Request, { preempted }: Change): Promise<void> {
   return server.abortTasks(
@@ -196,7 +211,11 @@ function outCommand(name: string, serviceAction: number, form: Form, verb: Verb)
       const view = viewOf(list);
       const given = { list, key: view.getBigUint64(0), serviceActionKey: view.getBigUint64(8), type };
       return oneByOne(server, () => {
-        const place = { nexus: portsOf(nexus), relativeTargetPort: target.portGroupTag };
+        const place = {
+          nexus: portsOf(nexus),
+          relativeTargetPort: target.portGroupTag,
+          portsOfDevice: (name: string) => portsOfDevice(server, name),
+        };
         const next = verb({ ...given, ...place, state: server.persistent });
         if ('failure' in next) return next;
         if (next.state === server.persistent) return received(parameterListLength);

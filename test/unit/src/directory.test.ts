@@ -1,8 +1,10 @@
-// What SendTargets says of where a target is (RFC 7143 Appendix C): the address by which the initiator
-// came, and the others that it can reach, over IPv4 and IPv6.
+// What a login and SendTargets are told of the targets: who is let in to which, and where a target is (RFC
+// 7143 Appendix C, §11.13.5): the address by which the initiator came, and the others that it can reach, over
+// IPv4 and IPv6.
 import { describe, expect, test } from 'vitest';
 import { Portal } from '../../../src/shell/portal.ts';
 import { targetDirectory } from '../../../src/targets/directory.ts';
+import type { TargetDocument } from '../../../src/targets/documents.ts';
 import { connectSocket, Initiator } from '../../support/initiator/index.ts';
 import { WholeTarget } from '../../support/whole-target.ts';
 
@@ -22,6 +24,67 @@ async function addresses(
       listing.addresses.map(({ address, portalGroupTag }) => `${address},${portalGroupTag}`),
     );
 }
+
+describe('who is let in', () => {
+  const OPEN = 'iqn.2026-11.io.snaplun:open';
+  const CLOSED = 'iqn.2026-11.io.snaplun:closed';
+  const asker = (initiatorName: string) => ({
+    ...{ initiatorName, localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:1' },
+  });
+
+  /** One target for everyone, and one with a CHAP secret for iqn.a alone. */
+  async function furnished(accepting = true) {
+    const { targets } = (await WholeTarget.open({ defaultTarget: OPEN })).front;
+    await targets.create(CLOSED, undefined);
+    const change = async (name: string, what: Partial<TargetDocument>): Promise<void> => {
+      const document = { ...targets.document(name), ...what };
+      await targets.change({ [targets.get(name).documentName]: document });
+    };
+    const chapInbound = { name: 'user', secretHex: Buffer.from('a secret of 16 B').toString('hex') };
+    await change(CLOSED, { allowedInitiators: ['iqn.a'], chapInbound });
+    const portals = (): readonly string[] => ['192.0.2.1:3260'];
+    const options = { targets, advertise: [], portals, accepting: () => accepting };
+    return { targets, change, directory: targetDirectory(options) };
+  }
+
+  test('an access list shuts everyone else out, whatever the case of the names', async () => {
+    const { directory } = await furnished();
+    const kinds = (name: string): readonly string[] =>
+      [OPEN, CLOSED.toUpperCase(), 'iqn.none'].map((target) => directory.find(target, asker(name)).kind);
+    expect(kinds('iqn.A')).toEqual(['found', 'found', 'not-found']);
+    expect(kinds('iqn.b')).toEqual(['found', 'forbidden', 'not-found']);
+  });
+
+  test('discovery names to each initiator what it may use, and nothing else', async () => {
+    const { directory, change } = await furnished();
+    const names = (name: string): readonly string[] =>
+      directory.list(asker(name)).map(({ targetName }) => targetName);
+    expect([names('iqn.a'), names('iqn.b')]).toEqual([[OPEN, CLOSED], [OPEN]]);
+    await change(OPEN, { allowedInitiators: [] });
+    expect([names('iqn.a'), names('iqn.b')]).toEqual([[CLOSED], []]);
+  });
+
+  test('discovery wants a secret where there is no target without one that the initiator may use', async () => {
+    const { directory, change } = await furnished();
+    expect(directory.discovery(asker('iqn.a')).method).toBe('none');
+    await change(OPEN, { allowedInitiators: ['iqn.c'] });
+    const methods = ['iqn.a', 'iqn.b', 'iqn.c'].map((name) => directory.discovery(asker(name)).method);
+    expect(methods).toEqual(['chap', 'chap', 'none']);
+  });
+
+  test('a target that moved, one that was removed, and a server that stops', async () => {
+    const { targets, directory, change } = await furnished();
+    await change(OPEN, { redirect: { address: '192.0.2.7:3260', permanent: true } });
+    const moved = { kind: 'moved', address: '192.0.2.7:3260', permanent: true };
+    expect(directory.find(OPEN, asker('iqn.b'))).toEqual(moved);
+    await change(CLOSED, { redirect: { address: '192.0.2.8:3260', permanent: false } });
+    // Who may not log in is not told where to.
+    expect(directory.find(CLOSED, asker('iqn.b'))).toEqual({ kind: 'forbidden' });
+    await targets.remove(CLOSED);
+    expect(directory.find(CLOSED, asker('iqn.a')).kind).toBe('removed');
+    expect((await furnished(false)).directory.find(OPEN, asker('iqn.a')).kind).toBe('unavailable');
+  });
+});
 
 describe('the addresses of a target', () => {
   test('one by which the initiator came, then the other portals, all of one group', async () => {

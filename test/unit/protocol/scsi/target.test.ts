@@ -76,6 +76,18 @@ describe('unit attentions', () => {
     expect([verdict(await b.run(TUR)), verdict(await b.run(TUR))]).toEqual(['6/29/03', '6/38/07']);
   });
 
+  test('of several resets the most thorough is told, whichever came last (SAM-5 Table 48)', async () => {
+    const { target, unit, initiator } = await ready();
+    const b = initiator('b');
+    unit.tell('capacity-changed');
+    target.resetLun(lunBytes(0), b.nexus);
+    unit.tell('space-threshold');
+    target.resetLun(lunBytes(0), b.nexus);
+    expect([verdict(await b.run(TUR)), verdict(await b.run(TUR))]).toEqual(['6/29/00', 'good']);
+    target.resetLun(lunBytes(0), b.nexus);
+    expect([verdict(await b.run(TUR)), verdict(await b.run(TUR))]).toEqual(['6/29/03', 'good']);
+  });
+
   test('CLEAR TASK SET tells the others, or those that had tasks', async () => {
     const { a, target, initiator } = await ready();
     const b = await initiator('b').settle();

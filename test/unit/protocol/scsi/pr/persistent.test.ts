@@ -99,8 +99,8 @@ describe('registering', () => {
     expect(verdict(await a.run(cdb(23), { dataOut: new Uint8Array(23) }))).toBe('5/1a/00');
     expect(verdict(await a.run(cdb(24), { dataOut: new Uint8Array(20) }))).toBe('5/1a/00');
     expect(verdict(await a.run(cdb(28), { dataOut: new Uint8Array(28) }))).toBe('5/1a/00');
-    const device = [0x05, 0, ...u16(20), ...Buffer.from('iqn.2026-11.example\0')];
-    const bad = await register(a, 0n, 1n, { flags: SPEC_I_PT, more: [...u32(device.length), ...device] });
+    const sas = [0x06, 0, ...u16(20), ...Buffer.from('iqn.2026-11.example\0')];
+    const bad = await register(a, 0n, 1n, { flags: SPEC_I_PT, more: [...u32(sas.length), ...sas] });
     expect([verdict(bad), fixedSense(bad).special]).toEqual(['5/26/00', [0x80, 0, 28]]);
     const long = await register(a, 0n, 1n, { flags: SPEC_I_PT, more: u32(100) });
     expect(verdict(long)).toBe('5/1a/00');
