@@ -3,8 +3,9 @@
  * is pending in all its queues, so that a command pays one comparison while nothing is.
  *
  * A reset condition stands for everything that happened before it, so it empties the queue and is
- * reported first, of several the most thorough (SAM-5 Table 48); the others are reported in the order they came, each code once. A queue that would
- * grow past its limit becomes one reset condition: the initiator must look at everything anew.
+ * reported first, of several the most thorough (SAM-5 Table 48); the others are reported in the order
+ * they came, each code once. A queue that would grow past its limit becomes one reset condition: the
+ * initiator must look at everything anew.
  */
 import { UNIT_ATTENTIONS_MAX } from './limits.ts';
 import { Sense, type SenseCode } from './sense.ts';

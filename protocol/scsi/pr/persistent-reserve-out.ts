@@ -67,8 +67,8 @@ function registerParameters(call: Call): RegisterParameters | Failure {
 }
 
 /**
- * The initiator ports of the TransportIDs behind TRANSPORTID PARAMETER DATA LENGTH (SPC-4 Table 234). A device
- * stands for its ports that are known here (§7.6.4.6); of one that has none, nothing could be registered.
+ * The initiator ports of the TransportIDs behind TRANSPORTID PARAMETER DATA LENGTH (SPC-4 Table 234). A
+ * device stands for its ports that are known here (§7.6.4.6); with none, nothing could be registered.
  */
 function transportIds({ list, portsOfDevice }: Call): readonly string[] | Failure {
   if (list.byteLength < PARAMETER_LIST_BYTES + 4) return PARAMETER_LIST_LENGTH_ERROR;
