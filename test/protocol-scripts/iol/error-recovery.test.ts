@@ -15,7 +15,7 @@ import {
   TaskManagementResponse,
 } from 'node-iscsi-pdu';
 import { describe, expect, test } from 'vitest';
-import { read, Script, write } from './script.ts';
+import { read, Script, senseOf, write } from './script.ts';
 
 const DIGESTS = [
   ['HeaderDigest', 'CRC32C'],
@@ -40,8 +40,6 @@ function spoilNext(script: Script): void {
     link.sendBytes([spoiled(pieces)]);
   };
 }
-
-const sense = (data: Uint8Array): string => Buffer.from(data.subarray(14, 16)).toString('hex');
 
 describe('retry and recovery that level 0 does not have', () => {
   test('a command sent again while it runs is no second command (§7.2.1)', async () => {
@@ -114,7 +112,7 @@ describe('digest errors', () => {
     await script.send(DataOut, { final: true, initiatorTaskTag: tag, targetTransferTag }, { data });
     expect(script.take(Reject).reason).toBe(0x02);
     const answer = script.take(ScsiResponse);
-    expect([answer.status, sense(answer.data)]).toEqual([2, '4705']);
+    expect([answer.status, senseOf(answer.data)]).toEqual([2, '4705']);
     await script.command(read(0, 1));
     expect(script.take(DataIn).data.every((byte) => byte === 0)).toBe(true);
   });
@@ -147,7 +145,7 @@ describe('sequence and format errors', () => {
     const fields = { final: true, initiatorTaskTag: tag, targetTransferTag, ...wrong };
     await script.send(DataOut, fields, { data: new Uint8Array(512) });
     const answer = script.take(ScsiResponse);
-    expect([answer.status, sense(answer.data)]).toEqual([2, expected]);
+    expect([answer.status, senseOf(answer.data)]).toEqual([2, expected]);
   });
 
   test('F with less than was asked for: CHECK CONDITION, INCORRECT AMOUNT OF DATA (§11.4.7.2)', async () => {
@@ -157,7 +155,7 @@ describe('sequence and format errors', () => {
     const fields = { final: true, initiatorTaskTag: tag, targetTransferTag };
     await script.send(DataOut, fields, { data: new Uint8Array(512) });
     const answer = script.take(ScsiResponse);
-    expect([answer.status, sense(answer.data)]).toEqual([2, '0c0d']);
+    expect([answer.status, senseOf(answer.data)]).toEqual([2, '0c0d']);
   });
 
   test('a target transfer tag that names nothing: Reject, invalid PDU field; the command goes on (§11.17.1)', async () => {
@@ -179,7 +177,7 @@ describe('sequence and format errors', () => {
     ]);
     await script.command({ ...write(0, 1), read: true }, new Uint8Array(512));
     const answer = script.take(ScsiResponse);
-    expect([answer.status, sense(answer.data)]).toEqual([2, '0e03']);
+    expect([answer.status, senseOf(answer.data)]).toEqual([2, '0e03']);
   });
 });
 

@@ -16,8 +16,12 @@ import {
   LoginResponse,
   type PduDefinition,
   R2T,
+  RESERVED_TAG,
   type RecordOf,
   ScsiCommand,
+  ScsiResponse,
+  TaskManagementRequest,
+  TaskManagementResponse,
   type TextPair,
 } from 'node-iscsi-pdu';
 import { DEFAULT_ISID, RawPeer } from '../../support/initiator/index.ts';
@@ -62,8 +66,18 @@ export class Script {
     return script;
   }
 
-  async establish(keys: readonly TextPair[] = []): Promise<LoginResponse> {
-    const response = await this.login({ transit: true, csg: 1, nsg: 3 }, [...NAMES, ...keys]);
+  /** Another session with the same target, of the initiator's port with this ISID qualifier. */
+  async another(qualifier: number, keys: readonly TextPair[] = []): Promise<Script> {
+    const other = new Script(this.target);
+    const isid = DEFAULT_ISID.slice();
+    isid[5] = qualifier;
+    await other.establish(keys, isid);
+    await other.status({ cdb: new Uint8Array(6) });
+    return other;
+  }
+
+  async establish(keys: readonly TextPair[] = [], isid = DEFAULT_ISID): Promise<LoginResponse> {
+    const response = await this.login({ transit: true, csg: 1, nsg: 3, isid }, [...NAMES, ...keys]);
     assert.equal(response.status, 0);
     const answers = new Map(decodeText(response.data));
     const yes = (key: string): boolean => answers.get(key) === 'CRC32C';
@@ -114,6 +128,27 @@ export class Script {
     return initiatorTaskTag;
   }
 
+  /** A write of one block whose data does not come: an outstanding task. Returns its tag. */
+  async stuckWrite(record: Partial<ScsiCommand> = {}): Promise<{ tag: number; targetTransferTag: number }> {
+    const tag = await this.command({ ...write(0, 1), ...record });
+    return { tag, targetTransferTag: this.takeR2T().targetTransferTag };
+  }
+
+  /** A task management function for LUN 0 that does not wait its turn: its response. */
+  async manage(code: number, record: Partial<TaskManagementRequest> = {}): Promise<number> {
+    const fields = { immediate: true, function: code, lun: encodeLun(0), initiatorTaskTag: this.tag() };
+    const reference = { referencedTaskTag: RESERVED_TAG, cmdSN: this.cmdSN };
+    await this.send(TaskManagementRequest, { ...fields, ...reference, ...record });
+    return this.take(TaskManagementResponse).response;
+  }
+
+  /** TEST UNIT READY: "good", or the ASC and ASCQ of its sense as four digits. */
+  async ready(): Promise<string> {
+    await this.command({ cdb: new Uint8Array(6) });
+    const { status, data } = this.take(ScsiResponse);
+    return status === 0 ? 'good' : senseOf(data);
+  }
+
   /** Sends a command and takes everything that comes of it: the last PDU's status. */
   async status(record: Partial<ScsiCommand>): Promise<number> {
     await this.command(record);
@@ -134,6 +169,11 @@ export class Script {
   takeR2T(): R2T {
     return this.take(R2T);
   }
+}
+
+/** ASC and ASCQ of fixed format sense data behind its length, hexadecimal (RFC 7143 §11.4.7.1). */
+export function senseOf(data: Uint8Array): string {
+  return Buffer.from(data.subarray(14, 16)).toString('hex');
 }
 
 export function read(lba: number, blocks: number): Partial<ScsiCommand> {
