@@ -13,6 +13,7 @@ import { PRE_FETCH_10, PRE_FETCH_16, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 
 import { READ_CAPACITY_10, READ_CAPACITY_16 } from './sbc/capacity.ts';
 import { COMPARE_AND_WRITE, ORWRITE_16 } from './sbc/compare.ts';
 import { READ_DEFECT_DATA_10, READ_DEFECT_DATA_12 } from './sbc/defect-data.ts';
+import { FORMAT_UNIT } from './sbc/format-unit.ts';
 import { PREVENT_ALLOW_MEDIUM_REMOVAL, START_STOP_UNIT } from './sbc/medium.ts';
 import { GET_LBA_STATUS, UNMAP } from './sbc/provisioning.ts';
 import { READ_6, READ_10, READ_12, READ_16 } from './sbc/read.ts';
@@ -107,6 +108,7 @@ export const COMMANDS = new CommandTable([
   WRITE_ATOMIC_16,
   READ_DEFECT_DATA_10,
   READ_DEFECT_DATA_12,
+  FORMAT_UNIT,
   START_STOP_UNIT,
   PREVENT_ALLOW_MEDIUM_REMOVAL,
 ]);

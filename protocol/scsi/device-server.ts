@@ -12,6 +12,7 @@ import type { MaybePromise } from '../../lun/units.ts';
 import { PortGroupAccess } from './alua/access-state.ts';
 import { ModeParameters } from './mode-parameters.ts';
 import type { NexusState } from './nexus-state.ts';
+import { checkCondition, type Failure } from './outcome.ts';
 import { type PersistentState, registrationOf } from './pr/state.ts';
 import { loadReservations } from './pr/store.ts';
 import { SelfTests } from './self-test.ts';
@@ -19,6 +20,8 @@ import { Sense, type SenseCode } from './sense.ts';
 import { Statistics } from './statistics.ts';
 import { TaskSet } from './task-set.ts';
 import { Traffic } from './traffic.ts';
+
+const NO_MEDIUM = checkCondition(Sense.MEDIUM_NOT_PRESENT);
 
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
@@ -45,8 +48,10 @@ export class DeviceServer {
   readonly beganMs: number;
   /** SET TIMESTAMP less the wall clock; undefined while nobody has set it. */
   timestampOffsetMs: number | undefined;
-  /** False between an eject and a load; only a removable unit is ever without its medium. */
-  mediumPresent = true;
+  /** The medium is there and no FORMAT UNIT runs: the one thing the hot path asks. */
+  mediumReady = true;
+  #mediumPresent = true;
+  #formatProgress: number | undefined;
   /** Nexuses that prevent the removal of the medium. */
   readonly preventers = new Set<NexusState>();
   /** A RESERVE(6) or a persistent reservation stands: commands must be checked against it. */
@@ -78,6 +83,35 @@ export class DeviceServer {
   set legacyHolder(holder: NexusState | undefined) {
     this.#legacyHolder = holder;
     this.#noteReserved();
+  }
+
+  /** False between an eject and a load; only a removable unit is ever without its medium. */
+  get mediumPresent(): boolean {
+    return this.#mediumPresent;
+  }
+
+  set mediumPresent(present: boolean) {
+    this.#mediumPresent = present;
+    this.#noteReady();
+  }
+
+  /** How much of a FORMAT UNIT is done, 0 … 1; undefined while none runs. */
+  get formatProgress(): number | undefined {
+    return this.#formatProgress;
+  }
+
+  set formatProgress(progress: number | undefined) {
+    this.#formatProgress = progress;
+    this.#noteReady();
+  }
+
+  /** Why commands cannot use the medium now, if so. */
+  notReady(): Failure | undefined {
+    if (!this.#mediumPresent) return NO_MEDIUM;
+    if (this.#formatProgress === undefined) return undefined;
+    return checkCondition(Sense.LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS, {
+      progress: this.#formatProgress,
+    });
   }
 
   get persistent(): PersistentState {
@@ -146,6 +180,10 @@ export class DeviceServer {
     this.preventers.clear();
     this.modes.reset();
     this.raise(code);
+  }
+
+  #noteReady(): void {
+    this.mediumReady = this.#mediumPresent && this.#formatProgress === undefined;
   }
 
   #noteReserved(): void {

@@ -24,7 +24,6 @@ import type { TaskResult } from './task.ts';
 
 const UNKNOWN_OPCODE = checkCondition(Sense.INVALID_COMMAND_OPERATION_CODE);
 const UNKNOWN_UNIT = checkCondition(Sense.LOGICAL_UNIT_NOT_SUPPORTED);
-const NO_MEDIUM = checkCondition(Sense.MEDIUM_NOT_PRESENT);
 const READ_ONLY = checkCondition(Sense.WRITE_PROTECTED);
 const SOFTWARE_READ_ONLY = checkCondition(Sense.LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED);
 const PREVIOUS_STATUS: Readonly<Record<Failure['failure'], SenseCode | undefined>> = {
@@ -86,7 +85,8 @@ function refuse({ server, nexus, task }: Request, row: CommandRow): Failure | un
   if (server.reserved && conflicts(server, nexus, row, cdb)) return RESERVATION_CONFLICT;
   const bit = row.misused(cdb);
   if (bit !== undefined) return invalidCdbField(bit.byte, bit.bit);
-  if (row.needsMedium && !server.mediumPresent) return NO_MEDIUM;
+  const unready = row.needsMedium && !server.mediumReady ? server.notReady() : undefined;
+  if (unready !== undefined) return unready;
   if (row.writes && server.writeProtected) return server.unit.readOnly ? READ_ONLY : SOFTWARE_READ_ONLY;
   return undefined;
 }

@@ -33,9 +33,11 @@ export const Sense = {
   NO_ADDITIONAL_SENSE_INFORMATION: sense(SenseKey.NO_SENSE, 0x00, 0x00),
   TARGET_PORT_IN_STANDBY_STATE: sense(SenseKey.NOT_READY, 0x04, 0x0b),
   TARGET_PORT_IN_UNAVAILABLE_STATE: sense(SenseKey.NOT_READY, 0x04, 0x0c),
+  LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS: sense(SenseKey.NOT_READY, 0x04, 0x04),
   MEDIUM_NOT_PRESENT: sense(SenseKey.NOT_READY, 0x3a, 0x00),
   WRITE_ERROR: sense(SenseKey.MEDIUM_ERROR, 0x0c, 0x00),
   UNRECOVERED_READ_ERROR: sense(SenseKey.MEDIUM_ERROR, 0x11, 0x00),
+  FORMAT_COMMAND_FAILED: sense(SenseKey.MEDIUM_ERROR, 0x31, 0x01),
   LOGICAL_UNIT_FAILED_SELF_TEST: sense(SenseKey.HARDWARE_ERROR, 0x3e, 0x03),
   INTERNAL_TARGET_FAILURE: sense(SenseKey.HARDWARE_ERROR, 0x44, 0x00),
   PARAMETER_LIST_LENGTH_ERROR: sense(SenseKey.ILLEGAL_REQUEST, 0x1a, 0x00),
@@ -86,6 +88,8 @@ export interface SenseDetail {
   /** INFORMATION: an LBA or an offset. In fixed format it is given only while it fits 32 bits. */
   readonly information?: number;
   readonly field?: FieldPointer;
+  /** How much of what makes the unit not ready is done: 0 … 1. Never together with `field`. */
+  readonly progress?: number;
 }
 
 const FIXED_SENSE_BYTES = 18;
@@ -102,7 +106,7 @@ export function encodeSense(
   return descriptorFormat ? encodeDescriptors(code, detail) : encodeFixed(code, detail);
 }
 
-function encodeFixed(code: SenseCode, { information, field }: SenseDetail): Uint8Array {
+function encodeFixed(code: SenseCode, { information, field, progress }: SenseDetail): Uint8Array {
   const bytes = new Uint8Array(FIXED_SENSE_BYTES);
   const view = new DataView(bytes.buffer);
   bytes[0] = 0x70;
@@ -115,12 +119,14 @@ function encodeFixed(code: SenseCode, { information, field }: SenseDetail): Uint
     view.setUint32(3, information);
   }
   if (field !== undefined) writeFieldPointer(bytes, 15, field);
+  if (progress !== undefined) writeProgress(bytes, 15, progress);
   return bytes;
 }
 
-function encodeDescriptors(code: SenseCode, { information, field }: SenseDetail): Uint8Array {
+function encodeDescriptors(code: SenseCode, { information, field, progress }: SenseDetail): Uint8Array {
   const informationBytes = information === undefined ? 0 : INFORMATION_DESCRIPTOR_BYTES;
-  const fieldBytes = field === undefined ? 0 : SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES;
+  const isSpecific = field !== undefined || progress !== undefined;
+  const fieldBytes = isSpecific ? SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES : 0;
   const bytes = new Uint8Array(DESCRIPTOR_HEADER_BYTES + informationBytes + fieldBytes);
   const view = new DataView(bytes.buffer);
   bytes[0] = 0x72;
@@ -135,11 +141,9 @@ function encodeDescriptors(code: SenseCode, { information, field }: SenseDetail)
     view.setBigUint64(at + 4, BigInt(information));
     at += INFORMATION_DESCRIPTOR_BYTES;
   }
-  if (field !== undefined) {
-    bytes[at] = 0x02;
-    bytes[at + 1] = 0x06;
-    writeFieldPointer(bytes, at + 4, field);
-  }
+  if (isSpecific) bytes.set([0x02, 0x06], at);
+  if (field !== undefined) writeFieldPointer(bytes, at + 4, field);
+  if (progress !== undefined) writeProgress(bytes, at + 4, progress);
   return bytes;
 }
 
@@ -148,4 +152,10 @@ function writeFieldPointer(bytes: Uint8Array, at: number, { of, byte, bit }: Fie
   bytes[at] = 0x80 | (of === 'cdb' ? 0x40 : 0) | (bit === undefined ? 0 : 0x08 | bit);
   bytes[at + 1] = byte >> 8;
   bytes[at + 2] = byte & 0xff;
+}
+
+/** SKSV and PROGRESS INDICATION, in parts of 65536 (SPC-4 §4.5.2.4.4). */
+function writeProgress(bytes: Uint8Array, at: number, progress: number): void {
+  bytes[at] = 0x80;
+  new DataView(bytes.buffer).setUint16(at + 1, Math.min(Math.floor(progress * 0x10000), 0xffff));
 }

@@ -45,7 +45,8 @@ function sendDiagnostic(request: Request, asked: Asked): MaybePromise<Outcome> {
 }
 
 async function runSelfTest({ server, target }: Request, code: number): Promise<Outcome> {
-  if (!server.mediumPresent) return checkCondition(Sense.MEDIUM_NOT_PRESENT);
+  const unready = server.notReady();
+  if (unready !== undefined) return unready;
   const { failedLba } = await server.selfTests.run(server.device, code, target.nowMs() - server.beganMs);
   return failedLba === undefined ? DONE : checkCondition(Sense.LOGICAL_UNIT_FAILED_SELF_TEST);
 }

@@ -21,8 +21,9 @@ export const REQUEST_SENSE = command({
   ignoresAttention: true,
   run({ server, nexus }, { descriptorFormat, allocationLength }) {
     const attention = nexus.attentions.take(server);
-    const absent = server.mediumPresent ? Sense.NO_ADDITIONAL_SENSE_INFORMATION : Sense.MEDIUM_NOT_PRESENT;
-    return truncated(encodeSense(attention ?? absent, descriptorFormat), allocationLength);
+    const unready = attention === undefined ? server.notReady() : undefined;
+    const code = attention ?? unready?.sense ?? Sense.NO_ADDITIONAL_SENSE_INFORMATION;
+    return truncated(encodeSense(code, descriptorFormat, unready?.detail), allocationLength);
   },
   absent(_request, { descriptorFormat, allocationLength }) {
     return truncated(encodeSense(Sense.LOGICAL_UNIT_NOT_SUPPORTED, descriptorFormat), allocationLength);

@@ -66,6 +66,7 @@ const MATRIX: Record<string, string> = {
   'WRITE ATOMIC(16)': 'CC A CC C',
   'READ DEFECT DATA(10)': 'AC A AC C',
   'READ DEFECT DATA(12)': 'AC A AC C',
+  'FORMAT UNIT': 'CC A CC C',
   'START STOP UNIT': 'CC A CC C',
   'PREVENT ALLOW MEDIUM REMOVAL': 'AA A AA A',
 };
