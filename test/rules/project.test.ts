@@ -53,6 +53,12 @@ function isUsed(name: string): boolean {
 }
 
 describe('The repository keeps its shape', () => {
+  test('docs/SCSI.md names tests that exist', () => {
+    const named = [...readTracked('docs/SCSI.md').matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, path]) => path);
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((path) => !trackedPaths.includes(`test/${path}`))).toEqual([]);
+  });
+
   test.each(FOLDERS)('the folder %s exists and holds tracked files', (folder) => {
     expect(trackedPaths.some((path) => path.startsWith(`${folder}/`))).toBe(true);
   });
