@@ -92,6 +92,15 @@ describe('atomic test and set (SBC-3 §5.2)', () => {
     for (const { dataIn } of await Promise.all(reads)) expect(new Set(dataIn).size).toBe(1);
   });
 
+  test('a heartbeat that meets a reset is not done, and is done when it comes again (SAM-5 §5.14)', async () => {
+    expect((await a.compareAndWrite(8, filled(1, 0), filled(1, 1))).said).toBe('good');
+    expect(await b.manage(LUN_RESET)).toBe(0);
+    expect((await a.compareAndWrite(8, filled(1, 1), filled(1, 2))).said).toBe('6/29/03');
+    expect(await b.testUnitReady()).toBe('6/29/03');
+    expect((await b.read(8)).dataIn).toEqual(filled(1, 1));
+    expect((await a.compareAndWrite(8, filled(1, 1), filled(1, 2))).said).toBe('good');
+  });
+
   test('it obeys the reservation of another host (SBC-3 Table 13)', async () => {
     expect(await b.say([0x16])).toBe('good');
     expect((await a.compareAndWrite(8, filled(1, 0), filled(1, 1))).said).toBe('conflict');
@@ -112,6 +121,18 @@ describe('zeroing and giving back', () => {
     expect(holdsOnly((await b.read(0, 512)).dataIn, 0)).toBe(true);
     const [blocks, provisioning] = await status(0);
     expect([blocks >= VMFS_BLOCKS, provisioning]).toEqual([true, 1]);
+  });
+
+  test('WRITE SAME(16) with UNMAP gives back; another host that holds the disk stops both (SBC-3 Table 13)', async () => {
+    await a.write(0, filled(16, 0xee));
+    const cdb = [0x93, 0x08, ...u64(0), ...u32(16)];
+    expect(await b.say([0x16])).toBe('good');
+    expect(await a.say(cdb, { dataOut: filled(1, 0) })).toBe('conflict');
+    expect(await b.say([0x17])).toBe('good');
+    expect(holdsOnly((await a.read(0, 16)).dataIn, 0xee)).toBe(true);
+    expect(await a.say(cdb, { dataOut: filled(1, 0) })).toBe('good');
+    expect(holdsOnly((await b.read(0, 16)).dataIn, 0)).toBe(true);
+    expect((await status(0))[1]).toBe(1);
   });
 
   test('UNMAP of several extents: those and nothing beside them (SBC-3 §5.30)', async () => {

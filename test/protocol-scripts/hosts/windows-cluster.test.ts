@@ -142,6 +142,25 @@ describe('Validate Disk Failover', () => {
     expect(await a.write(0, filled(1, 1))).toBe('conflict');
   });
 
+  test('a node that leaves in order: release, then a key of zero; the other takes over untold of a loss (SPC-4 §5.13.11.2, §5.13.11.3)', async () => {
+    for (const node of [a, b]) await node.register();
+    await a.reserve(WERO);
+    expect(await a.release(WERO)).toBe('good');
+    expect(await a.reserveOut(0x00, { own: a.key, other: 0 })).toBe('good');
+    expect([await b.testUnitReady(), await b.testUnitReady()]).toEqual(['6/2a/04', 'good']);
+    expect([(await b.keys())[1], await b.reservation()]).toEqual(['b', 'none']);
+    expect(await b.reserve(WERO)).toBe('good');
+    expect(await a.write(0, filled(1, 1))).toBe('conflict');
+  });
+
+  test('a holder that unregisters gives the reservation up, and the other registrants hear of it (SPC-4 §5.13.11.3)', async () => {
+    for (const node of [a, b]) await node.register();
+    await a.reserve(WERO);
+    expect(await a.reserveOut(0x00, { own: a.key, other: 0 })).toBe('good');
+    expect([await a.testUnitReady(), await b.testUnitReady()]).toEqual(['good', '6/2a/04']);
+    expect(await b.reservation()).toBe('none');
+  });
+
   test('a node with two paths is preempted on both (SPC-4 §5.13.11.4)', async () => {
     const second = await Host.open(target, 'a', { path: 1 });
     for (const path of [a, second, b]) expect(await path.register()).toBe('good');
