@@ -146,13 +146,11 @@ export function registerAndMove(
   const key = parameters.serviceActionReservationKey;
   if (key === 0n) return invalidParameter(8);
   const { initiatorPort, relativeTargetPort } = parameters;
-  const moved: Registration = {
-    initiatorPort,
-    targetPort: nexus.targetPort,
-    relativeTargetPort,
-    allTargetPorts: false,
-    key,
-  };
+  const destination = { initiatorPort, targetPort: nexus.targetPort };
+  // A registration that is there keeps its form and takes the new key.
+  const known = registrationOf(state, destination);
+  const made = { ...destination, relativeTargetPort, allTargetPorts: false };
+  const moved: Registration = { ...(known ?? made), key };
   if (belongsTo(moved, nexus)) return invalidParameter(24);
   const kept = state.registrations.filter(
     (one) => !overlap(one, moved) && !(parameters.unregister && one === own),
@@ -164,6 +162,6 @@ export function registerAndMove(
     generation: nextGeneration(state.generation),
     persistThroughPowerLoss: parameters.persistThroughPowerLoss,
     registrations,
-    reservation: { type: reservation.type, holder: { initiatorPort, targetPort: nexus.targetPort } },
+    reservation: { type: reservation.type, holder: destination },
   });
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { DeviceServers } from '../../../../../protocol/scsi/device-server.ts';
 import { type AbortRequest, ScsiTarget } from '../../../../../protocol/scsi/target.ts';
 import { Initiator, lunBytes, ready, type TaskOptions, TestUnits, verdict } from '../harness.ts';
-import { ALL_TG_PT, keys, preempt, register, reserve } from './pr-cdbs.ts';
+import { ALL_TG_PT, keys, move, preempt, register, reserve, transportId } from './pr-cdbs.ts';
 
 const EA = 3;
 const LUN_AT_SECOND = 300;
@@ -94,4 +94,18 @@ describe('PREEMPT AND ABORT', () => {
     ends[0]?.();
     expect(await preempting).toBe('good');
   });
+});
+
+test('REGISTER AND MOVE to a nexus that is registered for every target port leaves it so (SPC-4 §5.13.8)', async () => {
+  const { a, b, atSecond } = await two();
+  const bThere = await atSecond('b');
+  await register(b, 0n, 0xb1n, { flags: ALL_TG_PT });
+  await register(a, 0n, 0xa1n);
+  await reserve(a, 0xa1n, EA);
+  const to = transportId(b.nexus.state.initiator.portName);
+  expect(verdict(await move(a, [0xa1n, 0xb2n], { to }))).toBe('good');
+  expect((await keys(b)).slice(1)).toEqual(['a1', 'b2']);
+  for (const one of [b, bThere])
+    expect(verdict(await one.run([0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]))).toBe('good');
+  expect(verdict(await a.run([0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0]))).toBe('conflict');
 });
