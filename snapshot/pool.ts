@@ -44,7 +44,7 @@ export class Pool {
   private constructor(service: PoolService) {
     this.#service = service;
     this.#units = new Units(service);
-    this.#usage = new UsageAccount(service.parts);
+    this.#usage = new UsageAccount(service);
     this.#lookup = new Lookup(service.parts);
     this.#contents = new ContentVerbs({ service, units: this.#units, lookup: this.#lookup });
     service.onThreshold = () => this.#units.tellWriters('space-threshold');
@@ -249,8 +249,13 @@ export class Pool {
   }
 
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
-  usageOf(name: string): Types.Usage {
+  usageOf(name: string): Promise<Types.Usage> {
     return this.#usage.of(this.#lookup.view(name));
+  }
+
+  /** As `usageOf`, without counting or waiting: what was counted last. */
+  knownUsageOf(name: string): Types.Usage {
+    return this.#usage.known(this.#lookup.view(name));
   }
 
   /** Found in the tables, without reading data. OperatorError not-found. */
