@@ -31,6 +31,8 @@ export interface Command {
   /** Of its last record. */
   sequence: number;
   records: number;
+  /** How many of them began at this pool block of its VLUN, those in doubt left out. */
+  readonly recordsOf: Map<number, number>;
 }
 
 /**

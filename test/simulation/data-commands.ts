@@ -6,7 +6,7 @@ import type { Command } from './command.ts';
 import { bytesOfStamps, describeSector, firstWrongSector, SECTOR_BYTES } from './content.ts';
 import { Disagreement } from './disagreement.ts';
 import type { ModelVlun } from './model.ts';
-import { piece } from './pieces.ts';
+import { piece, zeroesOver } from './pieces.ts';
 import type { Operation, Range } from './script.ts';
 import type { Stage } from './stage.ts';
 
@@ -150,8 +150,11 @@ export function unmap(stage: Stage, { vlun: name, ranges: wanted }: On<'unmap'>)
   const ranges = wanted.map((range) => rangeOf(target, range));
   change(stage, target, {
     what: `unmap ${ranges.map((range) => shown(name, range)).join(' ')}`,
-    pieces: ranges.map(({ lba, blocks }) =>
-      piece(lba * target.sectorsEach, new Uint32Array(blocks * target.sectorsEach)),
+    pieces: zeroesOver(
+      ranges.map(({ lba, blocks }) => ({
+        first: lba * target.sectorsEach,
+        sectors: blocks * target.sectorsEach,
+      })),
     ),
     fua: false,
     call: () => target.device.unmap(ranges, { fua: false }),

@@ -7,19 +7,10 @@
 import assert from 'node:assert';
 import type { CheckedExtent } from '../../snapshot/check-journal.ts';
 import { type Command, type CopySource, torn } from './command.ts';
-import { bytesOfStamps } from './content.ts';
 import { Disagreement } from './disagreement.ts';
+import { type Fit, Matcher, mayWait, sourceOf, store } from './matching.ts';
 import { type Before, Model } from './model.ts';
-import {
-  copiedPortions,
-  equal,
-  overlaps,
-  type Piece,
-  type Portion,
-  portionOf,
-  putBack,
-  SECTORS_PER_POOL_BLOCK,
-} from './pieces.ts';
+import { COVERED, cover, equal, overlaps, PERHAPS, type Piece, putBack } from './pieces.ts';
 
 interface Step {
   readonly sequence: number;
@@ -29,7 +20,6 @@ interface Step {
 }
 
 export class History {
-  readonly #checksum: (bytes: Uint8Array) => number;
   /** The state at the last opening. */
   #base = new Model();
   /** The state after every record appended so far. */
@@ -37,6 +27,9 @@ export class History {
   #steps: Step[] = [];
   #inFlight: Command[] = [];
   readonly #names = new Map<number, string>();
+  readonly #matcher: Matcher;
+  /** When a VLUN came to be, by name. */
+  readonly #begunAt = new Map<string, number>();
   #moment = 0;
   #commands = 0;
   /** The sequence of the last record appended. */
@@ -49,7 +42,7 @@ export class History {
   durable = 0;
 
   constructor(checksum: (bytes: Uint8Array) => number) {
-    this.#checksum = checksum;
+    this.#matcher = new Matcher(checksum, this.#names);
   }
 
   /** Commands so far. */
@@ -75,6 +68,7 @@ export class History {
       restructured: false,
       sequence: 0,
       records: 0,
+      recordsOf: new Map(),
     };
     this.#inFlight.push(issued);
     return issued;
@@ -120,14 +114,26 @@ export class History {
   wrote(sequence: number, extents: readonly CheckedExtent[]): void {
     this.appended = sequence;
     const names = new Set(extents.map(({ vlun }) => this.#names.get(vlun)));
+    const fits: Array<{ readonly command: Command; readonly fit: Fit }> = [];
     const complaints: string[] = [];
     for (const command of this.#inFlight) {
       if (command.vlun === undefined || !names.has(command.vlun)) continue;
-      const complaint = this.#try(command, sequence, extents);
-      if (complaint === undefined) return;
-      complaints.push(`${command.what}: ${complaint}`);
+      const fit = this.#matcher.fit(this.head, command, extents);
+      if (typeof fit === 'string') complaints.push(`${command.what}: ${fit}`);
+      else fits.push({ command, fit });
     }
-    const shown = extents.map((extent) => this.#describe(extent)).join(', ');
+    // A copy may wait for its source, and means what that holds when its first record comes: that had better
+    // be its own.
+    const chosen =
+      fits.find(({ command, fit }) => fit.news && !mayWait(this.head, command)) ??
+      fits.find(({ fit }) => fit.news) ??
+      fits[0];
+    if (chosen !== undefined) {
+      this.#credit(chosen.command, sequence, { fit: chosen.fit, doubt: fits.length > 1 });
+      for (const { fit } of fits) if (fit !== chosen.fit) cover(fit.portions, PERHAPS);
+      return;
+    }
+    const shown = extents.map((extent) => this.#matcher.describe(extent)).join(', ');
     throw new Disagreement(
       `record ${sequence} (${shown}) fits no command in flight; ${complaints.join('; ') || 'none is on that VLUN'}`,
     );
@@ -139,12 +145,14 @@ export class History {
     const { restructure } = command;
     assert(restructure !== undefined && !command.restructured);
     const units = this.head.vluns.size + this.head.snapshots.size;
-    const sources = this.#inFlight.map((copy) => [copy, this.#sourceOf(copy)] as const);
+    const sources = this.#inFlight.map((copy) => [copy, sourceOf(this.head, copy)] as const);
+    const present = new Set(this.head.vluns.keys());
     const replaced = restructure(this.head);
+    for (const name of this.head.vluns.keys()) if (!present.has(name)) this.#begunAt.set(name, this.#moment);
     const befores: readonly Before[] = Array.isArray(replaced) ? replaced : [];
     if (this.head.vluns.size + this.head.snapshots.size < units) this.deletions += 1;
     for (const [copy, source] of sources)
-      if (source !== undefined && this.#sourceOf(copy) === undefined) copy.source = source;
+      if (source !== undefined && sourceOf(this.head, copy) === undefined) copy.source = source;
     command.restructured = true;
     command.sequence = sequence;
     command.records += 1;
@@ -208,15 +216,18 @@ export class History {
     const { vlun } = command;
     assert(vlun !== undefined);
     for (let from = 0; from < one.stamps.length; from += 1) {
-      if (one.covered[from] === 1) continue;
+      const flag = one.covered[from];
+      if (flag === COVERED) continue;
       let to = from + 1;
-      while (to < one.stamps.length && one.covered[to] !== 1) to += 1;
+      while (to < one.stamps.length && one.covered[to] === flag) to += 1;
       this.#expectAlready(command, vlun, {
         firstSector: one.firstSector + from,
         stamps: one.stamps.subarray(from, to),
       });
-      if (command.copied !== undefined) this.#expectNothing(command, command.copied, { from, to });
-      from = to;
+      if (command.copied !== undefined && flag !== PERHAPS) {
+        this.#expectNothing(command, command.copied, { from, to });
+      }
+      from = to - 1;
     }
   }
 
@@ -224,7 +235,7 @@ export class History {
   #expectNothing(command: Command, copied: CopySource, part: { from: number; to: number }): void {
     const { from, to } = part;
     const empty = (stamps: Uint32Array): boolean => stamps.every((stamp) => stamp === 0);
-    const source = this.#sourceOf(command);
+    const source = sourceOf(this.head, command);
     if (source !== undefined && empty(source.subarray(from, to))) return;
     const region = { vlun: copied.vlun, firstSector: copied.firstSector + from, sectors: to - from };
     const waited = command.source === undefined && copied.snapshot === undefined;
@@ -232,18 +243,6 @@ export class History {
     throw new Disagreement(
       `${command.what} left out sectors ${region.firstSector}+${region.sectors} of its source`,
     );
-  }
-
-  /** What a copy takes, from the first sector on; undefined when the source is gone, or for others. */
-  #sourceOf({ source, copied, pieces }: Command): Uint32Array | undefined {
-    if (source !== undefined || copied === undefined) return source;
-    const { firstSector } = copied;
-    return this.head.sourceOf(copied)?.slice(firstSector, firstSector + (pieces[0] as Piece).stamps.length);
-  }
-
-  /** What is read of a source may be stored after that was deleted; its places are shared no more. */
-  #sharesGone(copied: CopySource, own: readonly CheckedExtent[]): boolean {
-    return own.some(({ kind }) => kind === 'share') && this.head.sourceOf(copied) === undefined;
   }
 
   #expectAlready(command: Command, vlun: string, wanted: { firstSector: number; stamps: Uint32Array }): void {
@@ -257,116 +256,28 @@ export class History {
         `${command.what} came back good, but no record changes sectors ${firstSector}+${sectors} of ${vlun}`,
       );
     }
-    for (const { name } of this.head.trackersOf(vlun)) this.#expectAlready(command, name, wanted);
+    for (const { name } of this.head.trackersOf(vlun)) {
+      // One that came later is what the VLUN above was then, which may have been written again by that time.
+      const later = (this.#begunAt.get(name) ?? 0) >= command.issuedAt;
+      if (!later) this.#expectAlready(command, name, wanted);
+    }
   }
 
-  /** Applies what these extents say if the command can have meant them; else says why not. */
-  #try(command: Command, sequence: number, extents: readonly CheckedExtent[]): string | undefined {
-    const { pieces } = command;
-    const complaint = this.#tryPieces(command, pieces, { sequence, extents });
-    if (complaint === undefined || pieces.length === 1) return complaint;
-    // Two ranges of one UNMAP may share a pool block and be merged into it one after the other.
-    const alone = pieces.some((one) => this.#tryPieces(command, [one], { sequence, extents }) === undefined);
-    return alone ? undefined : complaint;
-  }
-
-  #tryPieces(
-    command: Command,
-    pieces: readonly Piece[],
-    record: { readonly sequence: number; readonly extents: readonly CheckedExtent[] },
-  ): string | undefined {
-    const { sequence, extents } = record;
+  /** The record belongs to this command; in doubt when it might as well be another's. */
+  #credit(command: Command, sequence: number, { fit, doubt }: { fit: Fit; doubt: boolean }): void {
     const vlun = command.vlun as string;
-    const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
-    const met = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
-    const source = this.#sourceOf(command);
-    if (command.copied !== undefined && (source === undefined || this.#sharesGone(command.copied, own)))
-      return 'its source is gone';
-    const portions = source === undefined ? met : copiedPortions(met, source);
-    if (portions.length === 0) return 'it changes other sectors';
-    if (!this.#coversWhole(vlun, own, portions)) return 'whole blocks are more than it changes';
-    const news = portions.some(({ of, from, stamps }) =>
-      of.covered.subarray(from, from + stamps.length).includes(0),
-    );
-    // Ranges of one UNMAP that share a pool block write the same zeroes again.
-    if (!news && command.pieces.length === 1) return 'it has its records already';
-    if (command.atomic === true) {
-      const complaint = this.#compared(command, portions);
-      if (complaint !== undefined) return complaint;
+    const { portions, blocks, news, source } = fit;
+    const befores = store(this.head, vlun, portions);
+    cover(portions, COVERED);
+    if (!doubt) {
+      if (source !== undefined) command.source = source;
+      for (const block of blocks) command.recordsOf.set(block, (command.recordsOf.get(block) ?? 0) + 1);
     }
-    const befores: Before[] = [];
-    for (const portion of portions) {
-      befores.push(...this.head.write(vlun, portion.firstSector, portion.stamps));
-    }
-    const complaint = this.#mismatch(extents);
-    if (complaint !== undefined) {
-      this.head.undo(befores.toReversed());
-      return complaint;
-    }
-    for (const { from, stamps, of } of portions) {
-      of.stamps.set(stamps, from);
-      of.covered.fill(1, from, from + stamps.length);
-    }
-    if (source !== undefined) command.source = source;
-    command.sequence = sequence;
+    if (news || !doubt) command.sequence = sequence;
     command.records += 1;
     const apply = (model: Model): void => {
-      for (const { firstSector, stamps } of portions) model.write(vlun, firstSector, stamps);
+      store(model, vlun, portions);
     };
     this.#steps.push({ sequence, command, befores, apply });
-    return undefined;
-  }
-
-  /** To a tracker, whole blocks are more than the same sectors in parts (P11). */
-  #coversWhole(vlun: string, own: readonly CheckedExtent[], portions: readonly Portion[]): boolean {
-    const { sectors } = this.head.vlun(vlun);
-    for (const { kind, block, blocks } of own) {
-      if (kind !== 'write' && kind !== 'hole' && kind !== 'share') continue;
-      const first = block * SECTORS_PER_POOL_BLOCK;
-      const end = Math.min(sectors, first + blocks * SECTORS_PER_POOL_BLOCK);
-      const changed = new Uint8Array(Math.max(0, end - first));
-      for (const { firstSector, stamps } of portions) {
-        changed.fill(1, Math.max(0, firstSector - first), Math.max(0, firstSector + stamps.length - first));
-      }
-      if (changed.includes(0)) return false;
-    }
-    return true;
-  }
-
-  /** An atomic command is one record; COMPARE AND WRITE stores only over what it wanted to find. */
-  #compared(command: Command, portions: ReadonlyArray<{ readonly stamps: Uint32Array }>): string | undefined {
-    const only = command.pieces[0] as Piece;
-    const stored = portions.reduce((sum, { stamps }) => sum + stamps.length, 0);
-    if (stored !== only.stamps.length) return 'an atomic command is one record';
-    const { expected } = command;
-    if (expected === undefined) return undefined;
-    const { stamps } = this.head.vlun(command.vlun as string);
-    const found = stamps.subarray(only.firstSector, only.firstSector + expected.length);
-    return equal(found, expected) ? undefined : 'COMPARE AND WRITE found something else than it wanted';
-  }
-
-  /** The first block whose sum in the record is not that of the model. */
-  #mismatch(extents: readonly CheckedExtent[]): string | undefined {
-    for (const extent of extents) {
-      const name = this.#names.get(extent.vlun);
-      const vlun = name === undefined ? undefined : this.head.vluns.get(name);
-      if (vlun === undefined) return `VLUN ${extent.vlun} is not known`;
-      for (let i = 0; i < extent.blocks; i += 1) {
-        const first = (extent.block + i) * SECTORS_PER_POOL_BLOCK;
-        // What lies past the end of the VLUN in its last pool block is nobody's business.
-        if (first + SECTORS_PER_POOL_BLOCK > vlun.sectors) continue;
-        const expected = vlun.stamps.subarray(first, first + SECTORS_PER_POOL_BLOCK);
-        const right =
-          extent.sums === undefined
-            ? expected.every((stamp) => stamp === 0)
-            : extent.sums[i] === this.#checksum(bytesOfStamps(expected));
-        if (!right) return `block ${extent.block + i} of ${name} is something else`;
-      }
-    }
-    return undefined;
-  }
-
-  #describe({ vlun, block, blocks, sums }: CheckedExtent): string {
-    return `${this.#names.get(vlun) ?? vlun}:${block}+${blocks}${sums === undefined ? ' hole' : ''}`;
   }
 }

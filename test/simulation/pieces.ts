@@ -8,9 +8,14 @@ export const SECTORS_PER_POOL_BLOCK = 8;
 export interface Piece {
   readonly firstSector: number;
   readonly stamps: Uint32Array;
-  /** One flag per sector: a record has covered it. */
+  /** One flag per sector: whether a record has covered it. */
   readonly covered: Uint8Array;
 }
+
+const UNCOVERED = 0;
+export const COVERED = 1;
+/** By a record that is more likely another command's. */
+export const PERHAPS = 2;
 
 export function piece(firstSector: number, stamps: Uint32Array): Piece {
   return { firstSector, stamps, covered: new Uint8Array(stamps.length) };
@@ -34,6 +39,39 @@ export function portionOf(of: Piece, extent: CheckedExtent): Portion[] {
   const from = first - of.firstSector;
   const stamps = of.stamps.subarray(from, from + end - first);
   return [{ of, from, firstSector: first, stamps }];
+}
+
+/** A record has covered these portions. */
+export function cover(portions: readonly Portion[], how: typeof COVERED | typeof PERHAPS): void {
+  for (const { of, from, stamps } of portions) {
+    for (let i = 0; i < stamps.length; i += 1) {
+      if (how === PERHAPS && of.covered[from + i] !== UNCOVERED) continue;
+      of.stamps[from + i] = stamps[i] as number;
+      of.covered[from + i] = how;
+    }
+  }
+}
+
+/** How many of the pieces lie in this pool block, at least in part. */
+export function piecesIn(pieces: readonly Piece[], block: number): number {
+  const first = block * SECTORS_PER_POOL_BLOCK;
+  return pieces.filter(
+    ({ firstSector, stamps }) =>
+      firstSector < first + SECTORS_PER_POOL_BLOCK && first < firstSector + stamps.length,
+  ).length;
+}
+
+/** Pieces of zeroes for these runs of sectors; runs that touch or overlap are one. */
+export function zeroesOver(
+  runs: ReadonlyArray<{ readonly first: number; readonly sectors: number }>,
+): Piece[] {
+  const joined: Array<{ first: number; end: number }> = [];
+  for (const { first, sectors } of [...runs].sort((a, b) => a.first - b.first)) {
+    const last = joined.at(-1);
+    if (last !== undefined && first <= last.end) last.end = Math.max(last.end, first + sectors);
+    else joined.push({ first, end: first + sectors });
+  }
+  return joined.map(({ first, end }) => piece(first, new Uint32Array(end - first)));
 }
 
 /** The same portions of a copy's only piece, with what its source holds from the piece's first sector on. */
