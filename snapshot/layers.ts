@@ -138,18 +138,40 @@ function viaOf(above: number, vlun: VlunObject): NonNullable<ImageObject['via']>
 
 /**
  * Ends the tracking of these VLUNs (P12): each keeps exactly what it reads at this moment, and follows no
- * more.
+ * more. Past its end there is nothing any more, for it and for those below, whose own bases may hold what a
+ * larger VLUN above once had there (P15).
  */
 export function detach(draft: Draft, ids: readonly number[]): void {
-  freeze(draft, ids);
+  const trackers = trackersOf(draft);
+  const ends = new Map<number, number>();
+  for (const id of ids) ends.set(id, endOf(draft.vlun(id)));
+  for (const [id, end] of ends) {
+    for (const tracker of trackers.get(id) ?? []) ends.set(tracker.id, Math.max(end, endOf(tracker)));
+  }
+  freeze(draft, [...ends.keys()]);
   for (const id of ids) {
     const { tracks, tracksUntil, ...vlun } = draft.vlun(id);
     assert(tracks !== undefined, 'a VLUN that is released tracks another');
     assert(tracksUntil !== undefined, 'freezing noted where the following began');
     draft.putVlun(vlun);
-    const live = draft.image(vlun.live);
-    draft.putImage({ ...live, baseEnd: Math.ceil(vlun.sizeBytes / POOL_BLOCK_BYTES) });
   }
+  for (const [id, baseEnd] of ends) draft.putImage({ ...draft.image(draft.vlun(id).live), baseEnd });
+}
+
+/** The pool block past which nothing of a VLUN is seen. */
+function endOf({ sizeBytes }: VlunObject): number {
+  return Math.ceil(sizeBytes / POOL_BLOCK_BYTES);
+}
+
+function trackersOf(draft: Draft): Map<number, VlunObject[]> {
+  const trackers = new Map<number, VlunObject[]>();
+  for (const vlun of draft.vluns()) {
+    if (vlun.tracks === undefined) continue;
+    const present = trackers.get(vlun.tracks);
+    if (present === undefined) trackers.set(vlun.tracks, [vlun]);
+    else present.push(vlun);
+  }
+  return trackers;
 }
 
 /**

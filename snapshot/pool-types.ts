@@ -169,16 +169,10 @@ export interface SnapshotInfo {
 
 /** Space of one VLUN or snapshot. */
 export interface Usage {
-  /** Stored blocks that it reads. */
+  /** Data stored in all the images it reads through. */
   readonly usedBytes: number;
-  /** Those of them that no other VLUN or snapshot reads. */
+  /** That part of it that is stored in images nothing else reads through. */
   readonly exclusiveBytes: number;
-  readonly sharedBytes: number;
-  /**
-   * When it was so, milliseconds since 1970, where that is not now; null: it is being counted for the first
-   * time, `usedBytes` is at most this much, and `exclusiveBytes` is not known.
-   */
-  readonly atMs?: number | null;
 }
 
 export interface PoolStatus {

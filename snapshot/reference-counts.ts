@@ -47,8 +47,6 @@ export class ReferenceCounts {
   readonly #chunks = new Map<number, SummaryChunk>();
   readonly #pageChanges: ChangeTracker<ReferencePage>;
   readonly #chunkChanges: ChangeTracker<SummaryChunk>;
-  /** How often a place became shared, or is shared no longer. */
-  changes = 0;
   /** Pages in which a place is shared. */
   #count = 0;
   /** The page of the last change, since changes come in runs. */
@@ -104,26 +102,6 @@ export class ReferenceCounts {
     return this.#pages.has(page) || !this.#isStored(page);
   }
 
-  /** Whether the place has several entries. To be asked where it is ready. */
-  isShared(place: number): boolean {
-    const page = this.#pages.get(Math.floor(place / REFERENCE_PLACES));
-    return page !== undefined && page.beyond[place % REFERENCE_PLACES] !== 0;
-  }
-
-  /** The stored page of a place that is not ready, for looking at it only; none stays resident for it. */
-  peek(place: number): MaybePromise<ReferencePage> {
-    const number = Math.floor(place / REFERENCE_PLACES);
-    const decode = (bytes: Uint8Array | undefined): ReferencePage => {
-      const resident = this.#pages.get(number);
-      if (resident !== undefined) return resident;
-      if (bytes !== undefined) return decodeReferences(bytes, number, this.#checksum);
-      if (this.#isStored(number)) throw corruptReferences(number, 'it is missing');
-      return new ReferencePage(number);
-    };
-    const found = this.#meta.get(referenceKey(number));
-    return found instanceof Promise ? found.then(decode) : decode(found);
-  }
-
   /** Makes the page of this place resident. Fails with the store errors CORRUPT and IO. */
   load(place: number): MaybePromise<void> {
     const number = Math.floor(place / REFERENCE_PLACES);
@@ -147,7 +125,6 @@ export class ReferenceCounts {
         beyond[at - base] = before + 1;
       }
       if (shared === 0) this.#added(page);
-      if (page.shared !== shared) this.changes += 1;
     }
   }
 
@@ -167,7 +144,6 @@ export class ReferenceCounts {
     page.beyond[at] = before - 1;
     if (before > 1) return false;
     page.shared -= 1;
-    this.changes += 1;
     if (page.shared === 0) this.#removed(page);
     return false;
   }

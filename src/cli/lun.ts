@@ -3,7 +3,6 @@ import type { Argv } from 'yargs';
 import type { VlunRow } from '../admin/verbs/rows.ts';
 import { formatSize, parseSize } from '../units-of-size.ts';
 import { type GlobalOptions, lunOption, runVerb } from './command.ts';
-import { spaceCells } from './space.ts';
 import { table } from './table.ts';
 
 export function lunCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
@@ -202,7 +201,8 @@ function vlunTable(rows: readonly VlunRow[]): string {
       row.name,
       row.lun ?? undefined,
       formatSize(row.sizeBytes),
-      ...spaceCells({ ...row, referencedBytes: row.usedBytes }),
+      formatSize(row.usedBytes),
+      formatSize(row.exclusiveBytes),
       row.readOnly ? 'ro' : 'rw',
       row.tracks,
       row.parent,

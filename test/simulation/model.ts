@@ -114,6 +114,12 @@ export class Model {
     return [...this.vluns.values()].filter(({ tracks }) => tracks === name);
   }
 
+  /** The VLUN that everything this one tracks begins with. */
+  topOf(name: string): ModelVlun {
+    const vlun = this.vlun(name);
+    return vlun.tracks === undefined ? vlun : this.topOf(vlun.tracks);
+  }
+
   /**
    * May this VLUN take this size while the rules say plainly what everyone reads? In a chain of three, the
    * one in the middle is not to be smaller than the one below it.

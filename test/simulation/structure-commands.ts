@@ -5,7 +5,7 @@
 import type { CheckedChange, CheckedVlun } from '../../snapshot/check-catalogue.ts';
 import type { Command } from './command.ts';
 import { SECTOR_BYTES } from './content.ts';
-import { type ModelVlun, type Restructuring, snapshotKey } from './model.ts';
+import { type Model, type ModelVlun, type Restructuring, snapshotKey } from './model.ts';
 import { piece, SECTORS_PER_POOL_BLOCK } from './pieces.ts';
 import type { Operation } from './script.ts';
 import type { Stage } from './stage.ts';
@@ -164,7 +164,7 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
   if (vlun === undefined || sizeBytes % vlun.blockBytes !== 0 || vlun.sectors === sectors) return undefined;
   if (!history.head.mayResize(name, sectors)) return undefined;
   return {
-    ...clearedBy(vlun, sectors),
+    ...clearedBy(history.head, vlun, sectors),
     what: `resize ${name} to ${sectors} sectors`,
     restructure: (model) => model.resize(name, sizeBytes),
     call: () => pool.resizeVlun({ name, sizeBytes, shrink: true }),
@@ -172,12 +172,19 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
   };
 }
 
-/** What a resize deallocates first: what is cut off, or on growing the unseen rest of the last pool block. */
-function clearedBy(vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
-  const { name: vlunName, sectors: present } = vlun;
-  const blockEnd = Math.ceil(present / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
-  const [from, to] = sectors < present ? [sectors, present] : [present, Math.min(blockEnd, sectors)];
-  return to > from ? { vlun: vlunName, pieces: [piece(from, new Uint32Array(to - from))] } : {};
+/**
+ * What a resize deallocates first: what is cut off; or on growing the unseen rest of the last pool block of
+ * the VLUN at the top of the family.
+ */
+function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
+  if (sectors < vlun.sectors) return cleared(vlun, sectors, vlun.sectors);
+  const top = model.topOf(vlun.name);
+  const blockEnd = Math.ceil(top.sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
+  return sectors > top.sectors ? cleared(top, top.sectors, blockEnd) : {};
+}
+
+function cleared({ name }: ModelVlun, from: number, to: number): Pick<Verb, 'vlun' | 'pieces'> {
+  return to > from ? { vlun: name, pieces: [piece(from, new Uint32Array(to - from))] } : {};
 }
 
 function deleteVlun({ pool, history }: Stage, { vlun: name }: On<'delete'>): Verb | undefined {

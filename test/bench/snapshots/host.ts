@@ -57,7 +57,8 @@ async function main(): Promise<void> {
   const medium = await openBenchMedium(plan.directory, plan.dropsData);
   const server = await SnaplunServer.start({
     medium,
-    settings: { portals: [`${LOOPBACK}:0`] },
+    portals: [{ host: LOOPBACK, port: 0 }],
+    advertise: [],
     adminSocket: join(plan.directory, 'admin.sock'),
     defaultTarget: TARGET,
     ...(plan.bounds !== undefined && { bounds: plan.bounds }),

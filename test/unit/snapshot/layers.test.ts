@@ -129,22 +129,26 @@ describe('layers', () => {
     const v3 = family.add(v2);
     family.change((draft) => detach(draft, [v2]));
     expect(family.of(v2)).toEqual([family.live(v2), 2, 1]);
-    expect(family.of(v3)).toEqual([3, family.live(v2), 2, 1]);
+    expect(family.of(v3)).toEqual([family.live(v3), family.live(v2), 3, 2, 1]);
     const before = family.of(v2);
     family.freeze(v1);
     expect(family.of(v2)).toEqual(before);
   });
 
-  test('what a released or cloned VLUN stands over ends where it ends', () => {
+  test('what a released or cloned VLUN, and one that tracks it, stands over ends where it ends', () => {
     const family = new Family();
     const v1 = family.add();
     const v2 = family.add(v1);
-    const frozen = family.freeze(v2);
+    const v3 = family.add(v2);
+    const frozen = family.freeze(v3);
     family.change((draft) => detach(draft, [v2]));
     const { images, ends } = layersOfVlun(family.source, v2);
     expect(ends?.length).toBe(images.length);
     expect(ends?.[0]).toBe(Number.POSITIVE_INFINITY);
     expect([...(ends ?? [])].slice(1).every((end) => end === 2)).toBe(true);
+    const below = layersOfVlun(family.source, v3);
+    const own = below.images.indexOf(family.live(v2)) + 1;
+    expect([...(below.ends ?? [])].slice(own).every((end) => end === 2)).toBe(true);
     const clone = family.change((draft) => imageOver(draft, frozen.get(v2) as number, 4096));
     expect(clone.baseEnd).toBe(1);
     const plain = family.change((draft) => imageOver(draft, frozen.get(v1) as number, 4096));
