@@ -182,6 +182,7 @@ pack() {
 	mv "$kernel_files"/boot/vmlinuz-* "$cache/vmlinuz"
 	mv "$work/usr.img" "$cache/usr.img"
 	mv "$work/initramfs.cpio" "$cache/initramfs.cpio"
+	sed -nE 's/^(linux-image-[^_]*|open-iscsi|multipath-tools|e2fsprogs|xfsprogs|fio)_([^_]*)_.*/\1 \2/p' "$work/debs" >"$cache/versions"
 	echo "$inputs" >"$cache/inputs"
 }
 

@@ -34,6 +34,8 @@ export interface GuestJob {
   /** Of the whole run, boot included. */
   readonly timeoutMs: number;
   readonly hostSide: HostSide;
+  /** The guest said where it is. */
+  readonly onMark: (text: string) => void;
   /** The guest's console, and what the host side did, as text. */
   readonly onConsole: (text: string) => void;
 }
@@ -121,7 +123,7 @@ async function runMachine(words: readonly string[], controlPath: string, job: Gu
           readyMs = performance.now() - startedMs;
           note('the guest is ready');
         },
-        onMark: note,
+        onMark: job.onMark,
         onExit: (value) => {
           status = value;
         },

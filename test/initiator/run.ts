@@ -6,17 +6,16 @@ import { ensurePackages, GUEST_PROGRAMS } from '../setup/packages.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { type GuestEnd, runInGuest } from './guest.ts';
 import { Host } from './host.ts';
+import { type Result, seconds, writePage } from './page.ts';
 import { DISK, SCENARIOS, type Scenario, scriptOf } from './scenarios.ts';
 
 const HELP = `usage: npm run test:initiator -- [--verbose] [SCENARIO...]
-Without a name: every scenario.
-${SCENARIOS.map((one) => `  ${one.name.padEnd(18)}${one.about}\n`).join('')}
+Without a name: every scenario, and docs/INITIATORS.md with what came of each.
+${SCENARIOS.map((one) => `  ${one.name}\n      ${one.shows}\n`).join('')}
 --verbose shows the guest's console also when the scenario passes.
 The first run builds the guest, which takes about a minute.
-example: npm run test:initiator -- ext4-smoke
+example: npm run test:initiator -- smoke
 `;
-
-const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 
 /** What one guest of a scenario came to, and what its console said. */
 interface GuestReport {
@@ -42,6 +41,7 @@ async function runGuest(
     port: server.port,
     timeoutMs: scenario.timeoutMs,
     hostSide: (words) => host.obey(words),
+    onMark: (text) => host.marked(text),
     onConsole: (text) => {
       log.write(text);
       kept += text;
@@ -73,8 +73,8 @@ async function runGuests(scenario: Scenario, server: Server, verbose: boolean): 
   }
 }
 
-/** Whether every guest's script ended with status 0 and left a sound pool. */
-async function runScenario(scenario: Scenario, verbose: boolean): Promise<boolean> {
+/** Passed when every guest's script ended with status 0 and left a sound pool. */
+async function runScenario(scenario: Scenario, verbose: boolean): Promise<Result> {
   const startedMs = performance.now();
   const serveArgs = ['--init', `${DISK}:${scenario.diskSize}`, ...(scenario.serveArgs ?? [])];
   const server = await startServer({ args: serveArgs });
@@ -93,9 +93,9 @@ async function runScenario(scenario: Scenario, verbose: boolean): Promise<boolea
   }
   if (faults.length > 0) process.stdout.write(`--- the server's log\n${server.log}`);
   const how = faults.length === 0 ? 'passed' : `FAILED (${faults.join(', ')})`;
-  const total = seconds(performance.now() - startedMs);
-  process.stdout.write(`${scenario.name}: ${how} in ${total} s, log ${logs}\n`);
-  return faults.length === 0;
+  const tookMs = performance.now() - startedMs;
+  process.stdout.write(`${scenario.name}: ${how} in ${seconds(tookMs)} s, log ${logs}\n`);
+  return { scenario, faults, tookMs };
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -112,10 +112,12 @@ async function main(words: readonly string[]): Promise<number> {
     process.stderr.write(`snaplun: ${obstacle}\n`);
     return 1;
   }
-  let failed = 0;
+  const results: Result[] = [];
   for (const scenario of scenarios) {
-    if (!(await runScenario(scenario, options.includes('--verbose')))) failed += 1;
+    results.push(await runScenario(scenario, options.includes('--verbose')));
   }
+  if (names.length === 0) await writePage(results);
+  const failed = results.filter(({ faults }) => faults.length > 0).length;
   process.stdout.write(`${scenarios.length - failed} passed, ${failed} failed, 0 skipped\n`);
   return failed === 0 ? 0 : 1;
 }

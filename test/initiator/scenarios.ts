@@ -8,7 +8,8 @@ export const DISK = 'disk0';
 
 export interface Scenario {
   readonly name: string;
-  readonly about: string;
+  /** One line for people, for `--help` and the page of results. */
+  readonly shows: string;
   /** The file in `scenarios/` without its ending. Default the scenario's name. */
   readonly script?: string;
   readonly diskSize: string;
@@ -27,13 +28,17 @@ export interface Scenario {
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'smoke',
-    about: 'discover, log in, ext4, write, remount, verify, log out',
+    shows:
+      'discovery and login; ext4 made and mounted; files read back with their checksums after a ' +
+      'remount; e2fsck clean; logout',
     diskSize: '512M',
     timeoutMs: 120_000,
   },
   {
     name: 'ext4',
-    about: 'the same with VPD pages, fio with verification, fstrim and e2fsck',
+    shows:
+      'what the kernel makes of VPD pages and READ CAPACITY; mkfs, files with checksums, fio with ' +
+      'verification; what fstrim gives back shows in `pool status`; remount, e2fsck clean',
     script: 'file-system',
     diskSize: '1G',
     timeoutMs: 300_000,
@@ -41,7 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'xfs',
-    about: 'the same on XFS, and xfs_repair',
+    shows: 'the same on XFS, xfs_repair clean',
     script: 'file-system',
     diskSize: '1G',
     timeoutMs: 300_000,
@@ -49,20 +54,28 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'snapshot-between',
-    about: 'a snapshot between two writes, mounted beside the original; clone, rollback and diff',
+    shows:
+      'fsfreeze, snapshot, thaw: the snapshot shows by itself, mounts read-only beside the original and ' +
+      'has the old files; a clone is mounted and written; `snapshot diff` names what was written and no more; ' +
+      'rollback under a logged-in session',
     diskSize: '512M',
     timeoutMs: 240_000,
   },
   {
     name: 'target-restart',
-    about: 'SIGKILL and restart of the server under load, then a graceful stop and restart',
+    shows:
+      'SIGKILL and restart of the server under fio with verification: I/O goes on by itself, nothing is lost; ' +
+      'a graceful stop the same, without a lost connection and faster; gone for longer than the ' +
+      'replacement timeout, and back',
     diskSize: '512M',
     timeoutMs: 300_000,
     args: ['20'],
   },
   {
     name: 'chap-digest',
-    about: 'CHAP at discovery, one-way and mutual, refused and accepted; every combination of digests',
+    shows:
+      'discovery with CHAP; one-way and mutual CHAP, refused without or with wrong secrets on either side; ' +
+      'the four combinations of digests',
     diskSize: '64M',
     timeoutMs: 300_000,
     args: [CHAP.user, CHAP.secret, CHAP.targetUser, CHAP.targetSecret],
@@ -70,30 +83,54 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'grow-and-add',
-    about: 'under load: online resize, LUNs that come and go by themselves',
+    shows:
+      'under load: a disk grows online and the file system on it; LUNs come, show by themselves and are ' +
+      'deleted while they are written',
     diskSize: '512M',
     timeoutMs: 240_000,
   },
   {
     name: 'multipath',
-    about: 'two portals and dm-multipath, one path lost under load and back',
+    shows: 'two portals and dm-multipath: a path is lost under fio with verification, and comes back',
     diskSize: '512M',
     timeoutMs: 240_000,
     serveArgs: ['--portal', '127.0.0.1:0'],
   },
   {
     name: 'reservations',
-    about: 'two guests and a persistent reservation, kept over SIGKILL, preempted, released',
+    shows:
+      'a persistent reservation between two guests: who does not hold it cannot write, also after SIGKILL of ' +
+      'the server; preempted, released, cleared',
     diskSize: '64M',
     timeoutMs: 240_000,
     guestCount: 2,
   },
   {
     name: 'preserve',
-    about: 'a second VLUN follows the first under fio; a second guest mounts it and both write',
+    shows:
+      'a second VLUN made under fio shows by itself; a second guest mounts and writes it, both go on ' +
+      'writing; rules P3 to P5 hold for whole and partial blocks; after `release` it follows no more',
     diskSize: '256M',
     timeoutMs: 300_000,
     guestCount: 2,
+  },
+  {
+    name: 'group-snapshot',
+    shows:
+      'two LUNs with one file system (ext4 with an external journal), snapshotted together under load: ' +
+      'the same point in time on both, mounts after the replay of its journal, e2fsck clean',
+    diskSize: '256M',
+    timeoutMs: 480_000,
+    args: ['5'],
+  },
+  {
+    name: 'snapshots-under-load',
+    shows:
+      'a snapshot every second for a minute under fio, nothing frozen: each mounts after the replay of its ' +
+      'journal, holds what was durable before it, and passes e2fsck',
+    diskSize: '256M',
+    timeoutMs: 900_000,
+    args: ['60'],
   },
 ];
 

@@ -92,6 +92,9 @@ wait_disk() {
 	wait_for 30 disk_of "$@" || fail "no disk for $*" >&2
 	disk_of "$@"
 }
+# writes_of DISK: how many it has completed; wrote_since DISK N
+writes_of() { awk '{print $5}' /sys/block/${1##*/}/stat; }
+wrote_since() { [ "$(writes_of "$1")" -gt "$2" ]; }
 # no_kernel_errors: ends the script when the kernel log tells of a command or a connection that failed
 no_kernel_errors() {
 	if dmesg | grep -iE 'I/O error|conn error|session recovery timed out|task abort|lun reset|EXT4-fs error'; then
@@ -101,4 +104,35 @@ no_kernel_errors() {
 # start_udev: /dev/disk/by-*, and what multipathd wants
 start_udev() {
 	/usr/lib/systemd/systemd-udevd --daemon && udevadm trigger --action=add --subsystem-match=block && udevadm settle
+}
+
+# --- load ---
+# count_up FOLDER: in the background, a number that only grows: durable in FOLDER/counter before /run/counted and a mark tell it
+count_up() {
+	echo 0 >$1/counter
+	sync
+	echo 0 >/run/counted
+	ctl "MARK 0"
+	rm -f /run/counting-ends
+	while [ ! -e /run/counting-ends ]; do
+		_count=$((${_count:-0} + 1))
+		echo $_count >$1/counter.new && sync $1/counter.new && mv $1/counter.new $1/counter && sync $1 || break
+		echo $_count >/run/counted.new
+		mv /run/counted.new /run/counted
+		ctl "MARK $_count"
+	done &
+	COUNTER=$!
+}
+stop_counting() {
+	touch /run/counting-ends
+	wait $COUNTER
+}
+# counted: what is durable by now
+counted() { cat /run/counted; }
+# counter_is_between FROM TO: the snapshot mounted at /mnt was taken when counted told no less than FROM, and no more than TO
+counter_is_between() {
+	say "counted to $(cat /mnt/counter), from $1 to $2 around the snapshot"
+	[ "$(cat /mnt/counter)" -ge "$1" ] || fail "what was durable before the snapshot is lost"
+	# The number after TO may have been written already.
+	[ "$(cat /mnt/counter)" -le $(($2 + 1)) ] || fail "the snapshot holds what was written after it"
 }

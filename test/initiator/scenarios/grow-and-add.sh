@@ -1,5 +1,5 @@
 #!/bin/sh
-# Under load: the disk grows and the file system on it, a LUN comes and shows by itself, is used, and goes away.
+# Under load: the disk grows and the file system on it, a LUN comes and shows by itself, is used, and goes away under writes.
 #   grow-and-add.sh IQN LUN
 . /lib.sh
 IQN=$1 LUN=$2
@@ -34,7 +34,12 @@ for round in 1 2 3; do
 	run dd if=$E of=/root/y bs=1M count=8 iflag=direct
 	run cmp /root/x /root/y
 	snaplun lun delete more && fail "a LUN under a logged-in initiator was deleted without --force"
+	before=$(writes_of $E)
+	while dd if=/root/x of=$E bs=64k oflag=direct 2>/dev/null; do :; done &
+	WRITER=$!
+	wait_for 10 wrote_since $E $before || fail "nothing is written to $E"
 	run snaplun lun delete more --force
+	wait $WRITER # it ends when a write fails
 	dd if=$E of=/root/y bs=4k count=1 iflag=direct 2>/dev/null && fail "a LUN that is gone was read"
 	sg_turs -v ${E} 2>&1 | tee /root/turs
 	grep -qi "$LUN_GONE" /root/turs || fail "not the answer of a LUN that is gone"
