@@ -41,6 +41,8 @@ export interface TargetFacts {
   readonly commands: CommandTable;
   /** What this nexus is shown, ascending. */
   lunNumbers(nexus: NexusState): readonly number[];
+  /** The units that this nexus is shown, by the LUN it has for each. */
+  unitsOf(nexus: NexusState): Iterable<DeviceServer>;
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
   /** A buffer for data-in. Its bytes may be anything: the command fills all of it. */

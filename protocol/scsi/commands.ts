@@ -1,6 +1,12 @@
 /** Every command there is. */
 import { REPORT_TARGET_PORT_GROUPS, SET_TARGET_PORT_GROUPS } from './alua/target-port-groups.ts';
 import { CommandTable } from './command.ts';
+import { EXTENDED_COPY } from './copy/extended-copy.ts';
+import {
+  RECEIVE_COPY_FAILURE_DETAILS,
+  RECEIVE_COPY_OPERATING_PARAMETERS,
+  RECEIVE_COPY_STATUS,
+} from './copy/receive-copy-results.ts';
 import { RELEASE_6, RELEASE_10, RESERVE_6, RESERVE_10 } from './pr/legacy-reserve.ts';
 import {
   READ_FULL_STATUS,
@@ -111,4 +117,8 @@ export const COMMANDS = new CommandTable([
   FORMAT_UNIT,
   START_STOP_UNIT,
   PREVENT_ALLOW_MEDIUM_REMOVAL,
+  EXTENDED_COPY,
+  RECEIVE_COPY_STATUS,
+  RECEIVE_COPY_OPERATING_PARAMETERS,
+  RECEIVE_COPY_FAILURE_DETAILS,
 ]);

@@ -1,3 +1,4 @@
+import type { CopyResults } from './copy/copy-results.ts';
 import { UnitAttentions } from './unit-attention.ts';
 
 export interface InitiatorPort {
@@ -15,6 +16,8 @@ export class NexusState {
   readonly attentions = new UnitAttentions();
   /** What WRITE BUFFER left at a unit, by whatever object stands for the unit. */
   readonly echoes = new WeakMap<object, Uint8Array>();
+  /** What became of copies that were asked for at a unit. */
+  readonly copies = new WeakMap<object, CopyResults>();
 
   constructor(initiator: InitiatorPort, targetPort: string) {
     this.initiator = initiator;

@@ -12,6 +12,7 @@ export const SenseKey = {
   ILLEGAL_REQUEST: 0x5,
   UNIT_ATTENTION: 0x6,
   DATA_PROTECT: 0x7,
+  COPY_ABORTED: 0xa,
   ABORTED_COMMAND: 0xb,
   MISCOMPARE: 0xe,
 } as const;
@@ -52,6 +53,19 @@ export const Sense = {
   INVALID_MESSAGE_ERROR: sense(SenseKey.ILLEGAL_REQUEST, 0x49, 0x00),
   MEDIUM_REMOVAL_PREVENTED: sense(SenseKey.ILLEGAL_REQUEST, 0x53, 0x02),
   INSUFFICIENT_REGISTRATION_RESOURCES: sense(SenseKey.ILLEGAL_REQUEST, 0x55, 0x04),
+  OPERATION_IN_PROGRESS: sense(SenseKey.ILLEGAL_REQUEST, 0x00, 0x16),
+  TOO_MANY_TARGET_DESCRIPTORS: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x06),
+  UNSUPPORTED_TARGET_DESCRIPTOR_TYPE_CODE: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x07),
+  TOO_MANY_SEGMENT_DESCRIPTORS: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x08),
+  UNSUPPORTED_SEGMENT_DESCRIPTOR_TYPE_CODE: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x09),
+  INLINE_DATA_LENGTH_EXCEEDED: sense(SenseKey.ILLEGAL_REQUEST, 0x26, 0x0b),
+  COPY_ABORTED: sense(SenseKey.COPY_ABORTED, 0x00, 0x00),
+  UNREACHABLE_COPY_TARGET: sense(SenseKey.COPY_ABORTED, 0x08, 0x04),
+  THIRD_PARTY_DEVICE_FAILURE: sense(SenseKey.COPY_ABORTED, 0x0d, 0x01),
+  COPY_TARGET_DEVICE_NOT_REACHABLE: sense(SenseKey.COPY_ABORTED, 0x0d, 0x02),
+  COPY_TARGET_WRITE_PROTECTED: sense(SenseKey.COPY_ABORTED, 0x27, 0x00),
+  INCORRECT_COPY_TARGET_DEVICE_TYPE: sense(SenseKey.COPY_ABORTED, 0x0d, 0x03),
+  UNEXPECTED_INEXACT_SEGMENT: sense(SenseKey.COPY_ABORTED, 0x26, 0x0a),
   MISCOMPARE_DURING_VERIFY_OPERATION: sense(SenseKey.MISCOMPARE, 0x1d, 0x00),
   WRITE_PROTECTED: sense(SenseKey.DATA_PROTECT, 0x27, 0x00),
   LOGICAL_UNIT_SOFTWARE_WRITE_PROTECTED: sense(SenseKey.DATA_PROTECT, 0x27, 0x02),
@@ -78,8 +92,11 @@ export const Sense = {
 
 /** Where a field in error begins: its byte and, where less than the whole byte is meant, its highest bit. */
 export interface FieldPointer {
-  /** In the CDB, or in the data-out parameter list (C/D bit, SPC-4 §4.5.2.4.2). */
-  readonly of: 'cdb' | 'parameter-list';
+  /**
+   * In the CDB, in the data-out parameter list (C/D bit, SPC-4 §4.5.2.4.2) or in the segment descriptor of a
+   * copy (SD bit, §4.5.2.4.5).
+   */
+  readonly of: 'cdb' | 'parameter-list' | 'segment';
   readonly byte: number;
   readonly bit?: number;
 }
@@ -87,6 +104,8 @@ export interface FieldPointer {
 export interface SenseDetail {
   /** INFORMATION: an LBA or an offset. In fixed format it is given only while it fits 32 bits. */
   readonly information?: number;
+  /** The segment of a third-party copy that ended it, from 0: COMMAND-SPECIFIC INFORMATION (SPC-4 §6.4.3). */
+  readonly segment?: number;
   readonly field?: FieldPointer;
   /** How much of what makes the unit not ready is done: 0 … 1. Never together with `field`. */
   readonly progress?: number;
@@ -95,6 +114,7 @@ export interface SenseDetail {
 const FIXED_SENSE_BYTES = 18;
 const DESCRIPTOR_HEADER_BYTES = 8;
 const INFORMATION_DESCRIPTOR_BYTES = 12;
+const COMMAND_SPECIFIC_DESCRIPTOR_BYTES = 12;
 const SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES = 8;
 
 /** Current-error sense data: fixed (70h, SPC-4 §4.5.3) or descriptor format (72h, §4.5.2). */
@@ -106,7 +126,7 @@ export function encodeSense(
   return descriptorFormat ? encodeDescriptors(code, detail) : encodeFixed(code, detail);
 }
 
-function encodeFixed(code: SenseCode, { information, field, progress }: SenseDetail): Uint8Array {
+function encodeFixed(code: SenseCode, { information, segment, field, progress }: SenseDetail): Uint8Array {
   const bytes = new Uint8Array(FIXED_SENSE_BYTES);
   const view = new DataView(bytes.buffer);
   bytes[0] = 0x70;
@@ -118,28 +138,38 @@ function encodeFixed(code: SenseCode, { information, field, progress }: SenseDet
     bytes[0] = 0xf0;
     view.setUint32(3, information);
   }
+  if (segment !== undefined) view.setUint16(10, segment);
   if (field !== undefined) writeFieldPointer(bytes, 15, field);
   if (progress !== undefined) writeProgress(bytes, 15, progress);
   return bytes;
 }
 
-function encodeDescriptors(code: SenseCode, { information, field, progress }: SenseDetail): Uint8Array {
+function encodeDescriptors(
+  code: SenseCode,
+  { information, segment, field, progress }: SenseDetail,
+): Uint8Array {
   const informationBytes = information === undefined ? 0 : INFORMATION_DESCRIPTOR_BYTES;
+  const segmentBytes = segment === undefined ? 0 : COMMAND_SPECIFIC_DESCRIPTOR_BYTES;
   const isSpecific = field !== undefined || progress !== undefined;
   const fieldBytes = isSpecific ? SENSE_KEY_SPECIFIC_DESCRIPTOR_BYTES : 0;
-  const bytes = new Uint8Array(DESCRIPTOR_HEADER_BYTES + informationBytes + fieldBytes);
+  const bytes = new Uint8Array(DESCRIPTOR_HEADER_BYTES + informationBytes + segmentBytes + fieldBytes);
   const view = new DataView(bytes.buffer);
   bytes[0] = 0x72;
   bytes[1] = code.key;
   bytes[2] = code.asc;
   bytes[3] = code.ascq;
-  bytes[7] = informationBytes + fieldBytes;
+  bytes[7] = informationBytes + segmentBytes + fieldBytes;
   let at = DESCRIPTOR_HEADER_BYTES;
   if (information !== undefined) {
     bytes[at + 1] = 0x0a;
     bytes[at + 2] = 0x80;
     view.setBigUint64(at + 4, BigInt(information));
     at += INFORMATION_DESCRIPTOR_BYTES;
+  }
+  if (segment !== undefined) {
+    bytes.set([0x01, 0x0a], at);
+    view.setUint16(at + 6, segment);
+    at += COMMAND_SPECIFIC_DESCRIPTOR_BYTES;
   }
   if (isSpecific) bytes.set([0x02, 0x06], at);
   if (field !== undefined) writeFieldPointer(bytes, at + 4, field);
@@ -149,7 +179,8 @@ function encodeDescriptors(code: SenseCode, { information, field, progress }: Se
 
 /** SKSV, C/D, BPV, BIT POINTER and FIELD POINTER (SPC-4 §4.5.2.4.2). */
 function writeFieldPointer(bytes: Uint8Array, at: number, { of, byte, bit }: FieldPointer): void {
-  bytes[at] = 0x80 | (of === 'cdb' ? 0x40 : 0) | (bit === undefined ? 0 : 0x08 | bit);
+  const within = { cdb: 0x40, 'parameter-list': 0, segment: 0x20 }[of];
+  bytes[at] = 0x80 | within | (bit === undefined ? 0 : 0x08 | bit);
   bytes[at + 1] = byte >> 8;
   bytes[at + 2] = byte & 0xff;
 }

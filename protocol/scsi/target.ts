@@ -81,6 +81,7 @@ export class ScsiTarget implements NexusSource {
       commands: COMMANDS,
       lunNumbers: (nexus) =>
         units.numbers().filter((lun) => this.#nexuses.get(nexus)?.luns.has(lun) === true),
+      unitsOf: (nexus) => this.#nexuses.get(nexus)?.luns.values() ?? [],
       nowMs: options.nowMs ?? (() => 0),
       allocate: options.allocate ?? ((bytes) => new Uint8Array(bytes)),
     };

@@ -11,7 +11,7 @@ import { holds, isForRegistrants, isWriteExclusive, registrationOf } from './sta
 export function conflicts(
   server: DeviceServer,
   nexus: NexusState,
-  row: CommandRow,
+  row: Pick<CommandRow, 'reserved' | 'reserved6'>,
   cdb: Uint8Array,
 ): boolean {
   const { legacyHolder, persistent } = server;

@@ -16,6 +16,8 @@ const VERSION = 0x06;
 const HIERARCHICAL_FORMAT_2 = 0x12;
 /** TPGS 11b: target port groups are reported, and may be set by initiators. */
 const IMPLICIT_AND_EXPLICIT_ALUA = 0x30;
+/** 3PC: there is a copy manager. */
+const THIRD_PARTY_COPY = 0x08;
 const COMMAND_QUEUING = 0x02;
 
 /** VERSION DESCRIPTORs (SPC-4 Table 148): SAM-5, SPC-4, SBC-3, iSCSI, no version claimed. */
@@ -29,7 +31,7 @@ export function standardInquiry({ product }: TargetFacts, server: DeviceServer |
   data[2] = VERSION;
   data[3] = HIERARCHICAL_FORMAT_2;
   data[4] = STANDARD_INQUIRY_BYTES - 5;
-  data[5] = IMPLICIT_AND_EXPLICIT_ALUA;
+  data[5] = IMPLICIT_AND_EXPLICIT_ALUA | THIRD_PARTY_COPY;
   data[7] = COMMAND_QUEUING;
   data.set(asciiField(product.vendor, 8), 8);
   data.set(asciiField(product.product, 16), 16);

@@ -1,5 +1,8 @@
 /** Vital product data pages (SPC-4 §7.8, SBC-3 §6.6), by page code. */
-import type { TargetFacts } from '../command.ts';
+import { firstDifference } from '../../../lun/bytes.ts';
+import type { LogicalUnit } from '../../../lun/logical-unit.ts';
+import type { Product, TargetFacts } from '../command.ts';
+import { thirdPartyCopy } from '../copy/copy-vpd.ts';
 import type { DeviceServer } from '../device-server.ts';
 import { asciiField, concatenated, u16Bytes, utf8Padded } from '../parameter-data.ts';
 import { blockDeviceCharacteristics, blockLimits, logicalBlockProvisioning } from '../sbc/block-vpd.ts';
@@ -15,6 +18,7 @@ const PAGES: ReadonlyMap<number, PageWriter> = new Map<number, PageWriter>([
   [0x83, deviceIdentification],
   [0x86, extendedInquiry],
   [0x87, modePagePolicy],
+  [0x8f, () => thirdPartyCopy()],
   [0xb0, (_target, { unit }) => blockLimits(unit)],
   [0xb1, () => blockDeviceCharacteristics()],
   [0xb2, (_target, { unit }) => logicalBlockProvisioning(unit)],
@@ -66,6 +70,37 @@ function designator({ codeSet, association, type, value }: Designator): Uint8Arr
   return concatenated(header, value);
 }
 
+/** Those that name the unit itself, whatever it is reached through. */
+function unitDesignators(product: Product, { identity }: LogicalUnit): Designator[] {
+  const { naa, serial, name } = identity;
+  const vendorSpecific = `${serial}:${name}`.slice(0, 200);
+  const association = Association.LOGICAL_UNIT;
+  return [
+    { codeSet: CodeSet.BINARY, association, type: DesignatorType.NAA, value: naa },
+    {
+      codeSet: CodeSet.ASCII,
+      association,
+      type: DesignatorType.T10_VENDOR_ID,
+      value: concatenated(asciiField(product.vendor, 8), asciiField(vendorSpecific, vendorSpecific.length)),
+    },
+  ];
+}
+
+/** Whether Device Identification names the unit so. */
+export function isDesignatedBy(
+  product: Product,
+  unit: LogicalUnit,
+  wanted: Pick<Designator, 'association' | 'type' | 'value'>,
+): boolean {
+  return unitDesignators(product, unit).some(
+    ({ association, type, value }) =>
+      association === wanted.association &&
+      type === wanted.type &&
+      value.byteLength === wanted.value.byteLength &&
+      firstDifference(value, wanted.value) === undefined,
+  );
+}
+
 /**
  * Device Identification (SPC-4 §7.8.6): who the unit is, and which port and device it was reached
  * through.
@@ -74,23 +109,10 @@ function deviceIdentification(
   { portName, portGroupTag, product }: TargetFacts,
   { unit }: DeviceServer,
 ): Uint8Array {
-  const { naa, serial, name } = unit.identity;
   const deviceName = portName.replace(/,t,0x[0-9a-fA-F]+$/, '');
-  const vendorSpecific = `${serial}:${name}`.slice(0, 200);
   const tag = concatenated(u16Bytes(0), u16Bytes(portGroupTag));
   return concatenated(
-    designator({
-      codeSet: CodeSet.BINARY,
-      association: Association.LOGICAL_UNIT,
-      type: DesignatorType.NAA,
-      value: naa,
-    }),
-    designator({
-      codeSet: CodeSet.ASCII,
-      association: Association.LOGICAL_UNIT,
-      type: DesignatorType.T10_VENDOR_ID,
-      value: concatenated(asciiField(product.vendor, 8), asciiField(vendorSpecific, vendorSpecific.length)),
-    }),
+    ...unitDesignators(product, unit).map(designator),
     designator({
       codeSet: CodeSet.BINARY,
       association: Association.TARGET_PORT,

@@ -25,6 +25,8 @@ export interface Answer {
 interface RunOptions {
   readonly dataOut?: Uint8Array;
   readonly room?: number;
+  /** Default 0. */
+  readonly lun?: number;
 }
 
 /** Types of persistent reservation (SPC-4 Table 229). */
@@ -71,12 +73,12 @@ export class Host {
     return host;
   }
 
-  async run(cdb: readonly number[], { dataOut, room }: RunOptions = {}): Promise<Answer> {
+  async run(cdb: readonly number[], { dataOut, room, lun = 0 }: RunOptions = {}): Promise<Answer> {
     const padded = new Uint8Array(16);
     padded.set(cdb);
     const data = dataOut === undefined ? {} : { dataOut };
     const dataIn = room === undefined ? {} : { dataInBytes: room };
-    const running = this.initiator.command({ cdb: padded, ...data, ...dataIn });
+    const running = this.initiator.command({ cdb: padded, lun, ...data, ...dataIn });
     const result = await this.target.within(TURNS, running);
     if (result === undefined)
       return { said: '', dataIn: new Uint8Array(0), residual: '', sense: new Uint8Array(0) };

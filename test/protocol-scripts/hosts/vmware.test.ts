@@ -1,7 +1,7 @@
 // What VMware's hosts send to a datastore: the VAAI primitives as VMFS uses them (atomic test and set for
 // locks and heartbeats, WRITE SAME for zeroing, UNMAP), and habits of their initiator: allocation lengths far
 // above the answer, aborts of whatever takes long, RESERVE(6) where there is no ATS. They are taken from
-// VMware's and T10's documents; they were not run against ESXi. EXTENDED COPY has tests of its own.
+// VMware's and T10's documents; they were not run against ESXi. EXTENDED COPY is in clone.test.ts.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { settle } from '../../support/pool-world.ts';
 import type { WholeTarget } from '../../support/whole-target.ts';

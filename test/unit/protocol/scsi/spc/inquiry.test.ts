@@ -19,7 +19,7 @@ describe('standard INQUIRY data', () => {
 
   test('of a fixed disk', async () => {
     expect(await inquiry(undefined)).toBe(
-      `000006125b300002${identification}${zeroes(22)}00a0046004c00960${zeroes(30)}`,
+      `000006125b380002${identification}${zeroes(22)}00a0046004c00960${zeroes(30)}`,
     );
   });
 
@@ -35,7 +35,7 @@ describe('standard INQUIRY data', () => {
 
 describe('vital product data', () => {
   test('00h lists the pages, ascending', async () => {
-    expect(await inquiry(0x00)).toBe('00000008008083' + '8687b0b1b2');
+    expect(await inquiry(0x00)).toBe('00000009008083' + '86878fb0b1b2');
   });
 
   test('80h is the serial number', async () => {
