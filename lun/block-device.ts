@@ -55,6 +55,11 @@ export interface BlockDevice {
    * first.
    */
   copyFrom?(range: BlockRange, from: DeviceRange, options: WriteOptions): MaybePromise<boolean>;
+  /**
+   * When it completes, nothing of what was deallocated or overwritten before is left on the medium, where
+   * nothing else has it. Absent: there is nothing to be done for that.
+   */
+  purge?(): Promise<void>;
   /** Everything completed before this call survives power loss once it completes. */
   flush(): MaybePromise<void>;
   /** The state of the range as runs in order; together they cover it. May stop early after `runsMax` runs. */

@@ -63,6 +63,10 @@ export class CheckedDevice implements BlockDevice {
     return this.#inner.flush();
   }
 
+  async purge(): Promise<void> {
+    await this.#inner.purge?.();
+  }
+
   allocation(range: BlockRange, runsMax: number): MaybePromise<readonly AllocationRun[]> {
     this.#checkRange(range);
     assert(Number.isInteger(runsMax) && runsMax > 0);

@@ -111,15 +111,17 @@ export class FreedPlaces {
 
   /**
    * Discards runs that were taken in the allocator for this alone, one after the other and while `goOn` says
-   * so. Then all of them are free again.
+   * so. Then all of them are free again. Never fails; why the first discard did that failed, if one did.
    */
-  async giveBack(runs: readonly Run[], goOn: () => boolean): Promise<void> {
+  async giveBack(runs: readonly Run[], goOn: () => boolean): Promise<unknown> {
     this.#settling += 1;
+    let failure: unknown;
     for (const { place, blocks } of runs) {
-      if (goOn()) await this.#discard(place, blocks);
+      if (goOn()) failure ??= await this.#discard(place, blocks);
       this.#options.allocator.abandon(place, blocks);
     }
     this.#settled();
+    return failure;
   }
 
   get #needsMark(): boolean {
@@ -138,11 +140,13 @@ export class FreedPlaces {
   }
 
   /** Never fails: a run that could not be discarded is merely not given back. */
-  async #discard(place: number, blocks: number): Promise<void> {
+  async #discard(place: number, blocks: number): Promise<unknown> {
     try {
       await this.#options.data.discard(place, blocks);
+      return undefined;
     } catch (cause) {
       this.#options.onDiscardFailed(cause);
+      return cause;
     }
   }
 

@@ -125,6 +125,8 @@ export type PoolFact =
   | { readonly type: 'damaged'; readonly what: string; readonly ranges: readonly DamagedRange[] }
   /** A write found no space left; told once a minute while there is none. */
   | { readonly type: 'full'; readonly unit: string }
+  /** What a VLUN gave back is gone from the medium, but for what snapshots and others keep of it. */
+  | { readonly type: 'purged'; readonly unit: string; readonly keptBytes: number }
   /** A step of the background (giving back space) failed; it is tried again. */
   | { readonly type: 'background-failed'; readonly what: string; readonly cause: unknown };
 

@@ -22,6 +22,9 @@ import { Space } from './space.ts';
 import { StructureWriter } from './structure-writer.ts';
 import { Trimmer } from './trim.ts';
 
+/** How often a purge looks whether the background is through. */
+const PURGE_LOOK_MS = 20;
+
 export class PoolService {
   readonly parts: PoolParts;
   readonly gate = new Gate();
@@ -107,6 +110,20 @@ export class PoolService {
     this.#state = 'failed';
     this.#refuse(new StoreError('CLOSED', `The pool failed: ${why}.`, { cause }));
     this.parts.environment.onFact({ type: 'failed', why, cause });
+  }
+
+  /**
+   * Everything that was freed before is gone from the medium when this completes, what the background still
+   * had to free included. What something has an entry of stays.
+   */
+  async purge(): Promise<void> {
+    while (this.reclaimer.backlogImages > 0) {
+      this.gate.check();
+      await new Promise<void>((resolve) => this.parts.environment.after(PURGE_LOOK_MS, resolve));
+    }
+    this.gate.check();
+    await this.flusher.makeRoom();
+    await this.trimmer.purge();
   }
 
   /** What runs is completed, everything is made durable, and the medium is given back. */

@@ -7,7 +7,10 @@
  * group in small steps. A run is taken in the allocator while it is discarded; where the pool is nearly full
  * it is left for those who write. What was freed is remembered in a bitmap per group, so that a run is not
  * discarded again and again; where there would be too many of them, everything is looked at again instead.
+ *
+ * A purge discards every free place, however short its run and however full the pool.
  */
+import { StoreError } from '../lun/errors.ts';
 import type { Allocator, Run } from './allocator.ts';
 import { firstSet, setRange } from './bit-runs.ts';
 import type { FreedPlaces } from './free.ts';
@@ -35,6 +38,13 @@ const GROUPS_NOTED_MAX = 4096;
 /** With less than this share of the pool free, nothing is taken from those who write. */
 const FREE_SHARE_MIN = 1 / 64;
 
+interface Purge {
+  readonly resolve: () => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+const STOPPED = new StoreError('CLOSED', 'The pool gives nothing back any more.');
+
 export class Trimmer {
   readonly #options: TrimmerOptions;
   /** Places freed since their group was looked at, in the order of the first of them. */
@@ -48,6 +58,7 @@ export class Trimmer {
   #seenActivity = 0;
   /** Those who wait until nothing is left to be looked at. */
   #waiting: Array<() => void> = [];
+  #purges: Purge[] = [];
 
   constructor(options: TrimmerOptions) {
     this.#options = options;
@@ -72,8 +83,22 @@ export class Trimmer {
     return done;
   }
 
+  /** Discards everything that is free. Fails with the error of the first discard that did. */
+  purge(): Promise<void> {
+    if (this.#stopped) return Promise.reject(STOPPED);
+    this.#noted.clear();
+    this.#sweepFrom = 0;
+    this.#sweepTo = this.#options.allocator.usedGroups;
+    const done = new Promise<void>((resolve, reject) => this.#purges.push({ resolve, reject }));
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#schedule(0);
+    return done;
+  }
+
   stop(): void {
     this.#stopped = true;
+    this.#endPurges(STOPPED);
     this.#tellWaiting();
     this.#cancel?.();
     this.#cancel = undefined;
@@ -112,6 +137,7 @@ export class Trimmer {
         (took) => this.#ended(!took),
         (cause: unknown) => {
           if (!this.#stopped) this.#options.onFailed(cause);
+          this.#endPurges(cause);
           this.#ended(true);
         },
       );
@@ -121,9 +147,12 @@ export class Trimmer {
   #ended(idle: boolean): void {
     this.#running = false;
     if (idle || this.#noted.size === 0) this.#tellWaiting();
-    if (idle || (this.#noted.size === 0 && this.#sweepFrom >= this.#sweepTo)) return;
+    const through = this.#noted.size === 0 && this.#sweepFrom >= this.#sweepTo;
+    if (through) this.#endPurges(undefined);
+    if (idle || through) return;
     const activity = this.#options.activity();
-    const hurries = this.#waiting.length > 0 || activity === this.#seenActivity;
+    const awaited = this.#waiting.length > 0 || this.#purges.length > 0;
+    const hurries = awaited || activity === this.#seenActivity;
     const pauseMs = hurries ? 0 : BUSY_PAUSE_MS;
     this.#seenActivity = activity;
     this.#schedule(pauseMs);
@@ -133,43 +162,62 @@ export class Trimmer {
     for (const tell of this.#waiting.splice(0)) tell();
   }
 
+  #endPurges(cause: unknown): void {
+    for (const { resolve, reject } of this.#purges.splice(0)) {
+      if (cause === undefined) resolve();
+      else reject(cause);
+    }
+  }
+
   /** One group, or a part of it. False: there was something, but nothing that may be taken now. */
   async #step(): Promise<boolean> {
     const [number = this.#sweepFrom] = this.#noted.keys();
     const noted = this.#noted.get(number);
     if (noted === undefined) this.#sweepFrom += 1;
     this.#noted.delete(number);
-    const choice = new Choice(this.#options, { base: number * GROUP_PLACES, noted });
-    const { allocator, blocksMin } = this.#options;
-    const share = Math.floor(allocator.capacityBlocks * FREE_SHARE_MIN);
-    const blocksMax = Math.max(blocksMin, Math.min(STEP_BLOCKS_MAX, share));
+    const purging = this.#purges.length > 0;
+    const { allocator } = this.#options;
+    const keptFree = purging ? 0 : Math.floor(allocator.capacityBlocks * FREE_SHARE_MIN);
+    const blocksMin = purging ? 1 : this.#options.blocksMin;
+    const choice = new Choice({ allocator, blocksMin, keptFree }, { base: number * GROUP_PLACES, noted });
+    const blocksMax = purging ? STEP_BLOCKS_MAX : Math.max(blocksMin, Math.min(STEP_BLOCKS_MAX, keptFree));
     const wants = (place: number, blocks: number): boolean => choice.wants(place, blocks);
     const runs = await allocator.takeRuns(number, blocksMax, wants);
     for (const run of choice.left) this.#note(run.place, run.blocks);
-    if (runs.length > 0) await this.#options.freed.giveBack(runs, () => !this.#stopped);
+    if (runs.length > 0) {
+      const failure = await this.#options.freed.giveBack(runs, () => !this.#stopped);
+      if (failure !== undefined) this.#endPurges(failure);
+    }
     return runs.length > 0 || choice.left.length === 0;
   }
+}
+
+interface ChoiceOptions {
+  readonly allocator: Allocator;
+  readonly blocksMin: number;
+  /** So many places are left to those who write. */
+  readonly keptFree: number;
 }
 
 /** Which runs of a group one step discards. */
 class Choice {
   /** Worth it, and not in this step. */
   readonly left: Run[] = [];
-  readonly #options: TrimmerOptions;
+  readonly #options: ChoiceOptions;
   readonly #group: { readonly base: number; readonly noted: Uint32Array | undefined };
   #blocks = 0;
   #runs = 0;
 
-  constructor(options: TrimmerOptions, group: { base: number; noted: Uint32Array | undefined }) {
+  constructor(options: ChoiceOptions, group: { base: number; noted: Uint32Array | undefined }) {
     this.#options = options;
     this.#group = group;
   }
 
   wants(place: number, blocks: number): boolean {
-    if (blocks < this.#options.blocksMin || !this.#holdsNoted(place, blocks)) return false;
-    const { freeBlocks, capacityBlocks } = this.#options.allocator;
+    const { allocator, blocksMin, keptFree } = this.#options;
+    if (blocks < blocksMin || !this.#holdsNoted(place, blocks)) return false;
     const full = this.#runs === STEP_RUNS_MAX || this.#blocks >= STEP_BLOCKS_MAX;
-    if (full || freeBlocks - blocks < capacityBlocks * FREE_SHARE_MIN) {
+    if (full || allocator.freeBlocks - blocks < keptFree) {
       this.left.push({ place, blocks });
       return false;
     }

@@ -39,6 +39,7 @@ export class Units {
       merger,
       committer,
       flusher,
+      purge: () => this.#purge(node),
       recordBlocks: parts.options.recordBytes / POOL_BLOCK_BYTES,
       nowMs: () => environment.nowMs(),
       after: (ms, run) => environment.after(ms, run),
@@ -85,6 +86,14 @@ export class Units {
   /** Tells the listeners of every VLUN that takes writes. */
   tellWriters(fact: UnitFact): void {
     for (const node of this.#service.parts.views.nodes) if (!node.vlun.readOnly) this.tell(node, fact);
+  }
+
+  async #purge(node: VlunNode): Promise<void> {
+    const { tables, environment } = this.#service.parts;
+    await this.#service.purge();
+    const [, ...below] = node.layers.images;
+    const keptBlocks = below.reduce((blocks, image) => blocks + tables.imageStats(image).data, 0);
+    environment.onFact({ type: 'purged', unit: node.label, keptBytes: keptBlocks * POOL_BLOCK_BYTES });
   }
 
   #availableBytes(): number {

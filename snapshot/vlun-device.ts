@@ -39,6 +39,8 @@ export interface DeviceOptions extends BlockCopyOptions {
   readonly merger: Merger;
   readonly committer: Committer;
   readonly flusher: Flusher;
+  /** What was freed is gone from the medium when it completes. */
+  readonly purge: () => Promise<void>;
 }
 
 /** Bytes of the buffer that WRITE SAME stores again and again. */
@@ -161,6 +163,11 @@ export class VlunDevice extends PoolDevice implements BlockDevice {
   flush(): MaybePromise<void> {
     this.#options.gate.check();
     return this.#options.flusher.flush();
+  }
+
+  async purge(): Promise<void> {
+    this.#checkPresent();
+    await this.#options.purge();
   }
 
   allocation(range: BlockRange, runsMax: number): MaybePromise<readonly AllocationRun[]> {

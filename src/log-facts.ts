@@ -72,6 +72,9 @@ export function logPoolFact(log: Log, fact: PoolFact): void {
     case 'full':
       logSpace(log, event, fact);
       return;
+    case 'purged':
+      logPurge(log, event, fact);
+      return;
     case 'background-failed':
       log.error('a step of the background failed and is tried again', {
         event,
@@ -102,6 +105,15 @@ function logSpace(log: Log, event: string, fact: Extract<PoolFact, { type: 'thre
       ...fields,
     });
   }
+}
+
+function logPurge(log: Log, event: string, fact: Extract<PoolFact, { type: 'purged' }>): void {
+  const { unit, keptBytes } = fact;
+  log.info('what a disk had given back was erased; what snapshots keep of it stays', {
+    event,
+    unit,
+    keptBytes,
+  });
 }
 
 function messageOf(cause: unknown): string {

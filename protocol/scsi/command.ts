@@ -16,7 +16,7 @@ import {
 import type { LogicalUnit } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import type { RunsIn } from './alua/access-state.ts';
-import type { DeviceServer } from './device-server.ts';
+import type { DeviceServer, Needs } from './device-server.ts';
 import type { NexusState } from './nexus-state.ts';
 import type { Outcome } from './outcome.ts';
 import type { Transfers } from './statistics.ts';
@@ -76,7 +76,7 @@ export type ReservedAccess =
 /** What a command does while another nexus holds RESERVE(6) (SPC-2 Table 10). */
 export type LegacyReservedAccess = 'allowed' | 'conflict';
 
-interface Columns<L extends Layout> {
+interface Columns<L extends Layout> extends Needs {
   readonly name: string;
   readonly opcode: number;
   /** Present for a command that is told apart by SERVICE ACTION, in byte 1 bits 4–0. */
@@ -87,8 +87,6 @@ interface Columns<L extends Layout> {
   readonly cdb: L;
   /** Fields that the standard names and that must be zero here: they give the field pointer its place. */
   readonly refused?: Layout;
-  /** Answers NOT READY while there is no medium. */
-  readonly needsMedium: boolean;
   /** Is refused while the unit is write protected, and reports failures of the store as write errors. */
   readonly writes: boolean;
   readonly reserved: ReservedAccess | ((cdb: Uint8Array) => ReservedAccess);

@@ -23,6 +23,7 @@ import { FORMAT_UNIT } from './sbc/format-unit.ts';
 import { PREVENT_ALLOW_MEDIUM_REMOVAL, START_STOP_UNIT } from './sbc/medium.ts';
 import { GET_LBA_STATUS, UNMAP } from './sbc/provisioning.ts';
 import { READ_6, READ_10, READ_12, READ_16 } from './sbc/read.ts';
+import { SANITIZE_BLOCK_ERASE, SANITIZE_EXIT_FAILURE_MODE, SANITIZE_OVERWRITE } from './sbc/sanitize.ts';
 import {
   VERIFY_10,
   VERIFY_12,
@@ -115,6 +116,9 @@ export const COMMANDS = new CommandTable([
   READ_DEFECT_DATA_10,
   READ_DEFECT_DATA_12,
   FORMAT_UNIT,
+  SANITIZE_OVERWRITE,
+  SANITIZE_BLOCK_ERASE,
+  SANITIZE_EXIT_FAILURE_MODE,
   START_STOP_UNIT,
   PREVENT_ALLOW_MEDIUM_REMOVAL,
   EXTENDED_COPY,

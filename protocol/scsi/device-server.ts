@@ -15,6 +15,7 @@ import type { NexusState } from './nexus-state.ts';
 import { checkCondition, type Failure } from './outcome.ts';
 import { type PersistentState, registrationOf } from './pr/state.ts';
 import { loadReservations } from './pr/store.ts';
+import { Sanitizer } from './sanitizer.ts';
 import { SelfTests } from './self-test.ts';
 import { Sense, type SenseCode } from './sense.ts';
 import { Statistics } from './statistics.ts';
@@ -22,6 +23,16 @@ import { TaskSet } from './task-set.ts';
 import { Traffic } from './traffic.ts';
 
 const NO_MEDIUM = checkCondition(Sense.MEDIUM_NOT_PRESENT);
+
+/** What a command needs of the medium. */
+export interface Needs {
+  /** Answers NOT READY while there is no medium. */
+  readonly needsMedium: boolean;
+  /** Runs while the unit is being sanitized and after that failed (SBC-3 §4.11.2); nothing else does. */
+  readonly runsInSanitize?: boolean;
+  /** Runs after a sanitize that failed. */
+  readonly runsAfterFailedSanitize?: boolean;
+}
 
 /** Who sees a unit: a target that maps it. */
 export interface NexusSource {
@@ -48,7 +59,8 @@ export class DeviceServer {
   readonly beganMs: number;
   /** SET TIMESTAMP less the wall clock; undefined while nobody has set it. */
   timestampOffsetMs: number | undefined;
-  /** The medium is there and no FORMAT UNIT runs: the one thing the hot path asks. */
+  readonly sanitizer: Sanitizer;
+  /** The medium is there and neither FORMAT UNIT nor SANITIZE runs: the one thing the hot path asks. */
   mediumReady = true;
   #mediumPresent = true;
   #formatProgress: number | undefined;
@@ -61,13 +73,16 @@ export class DeviceServer {
   readonly #sources = new Map<NexusSource, AttentionListener>();
   readonly #stopFacts: () => void;
 
-  constructor(unit: LogicalUnit, beganMs: number) {
+  constructor(unit: LogicalUnit, beganMs: number, sanitizer: Sanitizer) {
     this.unit = unit;
+    this.sanitizer = sanitizer;
+    sanitizer.onChange = () => this.#noteReady();
     this.beganMs = beganMs;
     this.device = new CheckedDevice(unit.device);
     this.modes = new ModeParameters(unit);
     this.#persistent = loadReservations(unit.state);
     this.#noteReserved();
+    this.#noteReady();
     this.#stopFacts = unit.onFact((fact) => this.#hear(fact));
   }
 
@@ -108,10 +123,19 @@ export class DeviceServer {
   /** Why commands cannot use the medium now, if so. */
   notReady(): Failure | undefined {
     if (!this.#mediumPresent) return NO_MEDIUM;
+    if (this.sanitizer.holds) return this.#sanitizing();
     if (this.#formatProgress === undefined) return undefined;
     return checkCondition(Sense.LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS, {
       progress: this.#formatProgress,
     });
+  }
+
+  /** Why this command cannot run now, if so; asked only while the medium is not ready. */
+  unreadyFor(row: Needs): Failure | undefined {
+    if (!this.sanitizer.holds) return row.needsMedium ? this.notReady() : undefined;
+    if (row.runsInSanitize === true) return undefined;
+    if (row.runsAfterFailedSanitize === true && this.sanitizer.failure !== undefined) return undefined;
+    return this.#sanitizing();
   }
 
   get persistent(): PersistentState {
@@ -182,8 +206,14 @@ export class DeviceServer {
     this.raise(code);
   }
 
+  #sanitizing(): Failure {
+    const { progress } = this.sanitizer;
+    if (progress === undefined) return checkCondition(Sense.SANITIZE_COMMAND_FAILED);
+    return checkCondition(Sense.LOGICAL_UNIT_NOT_READY_SANITIZE_IN_PROGRESS, { progress });
+  }
+
   #noteReady(): void {
-    this.mediumReady = this.#mediumPresent && this.#formatProgress === undefined;
+    this.mediumReady = this.#mediumPresent && this.#formatProgress === undefined && !this.sanitizer.holds;
   }
 
   #noteReserved(): void {
@@ -227,15 +257,26 @@ export function portsOf(nexus: NexusState): { initiatorPort: string; targetPort:
 /** The device servers of all targets of one server process, one for each unit that is mapped. */
 export class DeviceServers {
   readonly #servers = new Map<LogicalUnit, DeviceServer>();
+  /** A sanitize goes on when no target maps the unit any more. */
+  readonly #sanitizers = new WeakMap<LogicalUnit, Sanitizer>();
 
   attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener, nowMs: number): DeviceServer {
     let server = this.#servers.get(unit);
     if (server === undefined) {
-      server = new DeviceServer(unit, nowMs);
+      server = new DeviceServer(unit, nowMs, this.#sanitizerOf(unit));
       this.#servers.set(unit, server);
     }
     server.attach(source, listener);
     return server;
+  }
+
+  #sanitizerOf(unit: LogicalUnit): Sanitizer {
+    let sanitizer = this.#sanitizers.get(unit);
+    if (sanitizer === undefined) {
+      sanitizer = new Sanitizer(unit);
+      this.#sanitizers.set(unit, sanitizer);
+    }
+    return sanitizer;
   }
 
   detach(server: DeviceServer, source: NexusSource): void {

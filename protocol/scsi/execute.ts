@@ -85,7 +85,7 @@ function refuse({ server, nexus, task }: Request, row: CommandRow): Failure | un
   if (server.reserved && conflicts(server, nexus, row, cdb)) return RESERVATION_CONFLICT;
   const bit = row.misused(cdb);
   if (bit !== undefined) return invalidCdbField(bit.byte, bit.bit);
-  const unready = row.needsMedium && !server.mediumReady ? server.notReady() : undefined;
+  const unready = server.mediumReady ? undefined : server.unreadyFor(row);
   if (unready !== undefined) return unready;
   if (row.writes && server.writeProtected) return server.unit.readOnly ? READ_ONLY : SOFTWARE_READ_ONLY;
   return undefined;

@@ -14,6 +14,8 @@ export const UNMAP_BLOCKS_MAX = 1024 * 1024;
 export const UNMAP_DESCRIPTORS_MAX = 256;
 /** Logical blocks that FORMAT UNIT gives back in one step; others come to their turn in between. */
 export const FORMAT_STEP_BLOCKS = 1024 * 1024;
+/** What SANITIZE, OVERWRITE writes in one step; others do not come in between, but a flush does. */
+export const OVERWRITE_STEP_BYTES = 16 * 1024 * 1024;
 /** What one WRITE ATOMIC may cover. */
 export const ATOMIC_BYTES_MAX = 16 * 1024 * 1024;
 /** The physical block, which is the pool's: what is stored, given back and written atomically as one. */

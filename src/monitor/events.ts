@@ -68,6 +68,9 @@ export class PoolEvents {
       case 'recovered':
         this.recoveryMs = fact.durationMs;
         return;
+      case 'purged':
+        // It stands in the log.
+        return;
       case 'failed':
         // The pool's state says so from now on.
         return;

@@ -12,7 +12,6 @@ export const EXPLAINED: Readonly<Record<string, string>> = {
     'Asserts what the callback of its request sets before the request has left; libiscsi 1.20 moved the assertion.',
   'Sanitize.Reset': 'Wants an OVERWRITE that still runs after three seconds; here it has ended by then.',
   'Sanitize.CryptoErase': 'CRYPTOGRAPHIC ERASE is for a unit that encrypts; this one does not.',
-  'Sanitize.CryptoEraseReserved': 'As Sanitize.CryptoErase.',
 };
 
 export interface Scores {
@@ -37,7 +36,7 @@ function reason(test: string, own: Results): string {
   for (const { name } of PROFILES) {
     const judgement = verdictOn(own, name, test);
     const why = (judgement?.why ?? whyNotOn(name, test)).replace('[SKIPPED] ', '');
-    if (judgement?.verdict !== 'pass' && why !== '') byWhy.set(why, [...(byWhy.get(why) ?? []), name]);
+    if (why !== '') byWhy.set(why, [...(byWhy.get(why) ?? []), name]);
   }
   return [...byWhy].map(([why, names]) => `${names.join(', ')}: ${why}`).join('; ');
 }

@@ -42,11 +42,14 @@ export function blockLimits({ device, thin }: LogicalUnit): Uint8Array {
 }
 
 const NON_ROTATING_MEDIUM = 0x0001;
+/** WABEREQ 01b: blocks read as zeroes after SANITIZE, BLOCK ERASE. */
+const READ_AFTER_BLOCK_ERASE = 0x40;
 
 /** Block Device Characteristics, B1h (SBC-3 §6.6.3). */
 export function blockDeviceCharacteristics(): Uint8Array {
   const body = new Uint8Array(PAGE_BODY_BYTES);
   viewOf(body).setUint16(0, NON_ROTATING_MEDIUM);
+  body[7 - 4] = READ_AFTER_BLOCK_ERASE;
   return body;
 }
 

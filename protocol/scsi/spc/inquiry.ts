@@ -52,6 +52,7 @@ export const INQUIRY = command({
   writes: false,
   reserved: 'allowed',
   reserved6: 'allowed',
+  runsInSanitize: true,
   runsIn: 'unavailable',
   ignoresAttention: true,
   run({ target, server }, { enableVitalProductData, pageCode, allocationLength }) {

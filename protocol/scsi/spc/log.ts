@@ -73,6 +73,7 @@ export const LOG_SENSE = command({
   writes: false,
   reserved: 'allowed',
   reserved6: 'allowed',
+  runsInSanitize: true,
   runsIn: 'standby',
   run({ server, target }, fields): Outcome {
     const { pageCode, subpageCode, allocationLength } = fields;

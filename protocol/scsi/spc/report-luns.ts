@@ -37,6 +37,7 @@ export const REPORT_LUNS = command({
   writes: false,
   reserved: 'allowed',
   reserved6: 'allowed',
+  runsInSanitize: true,
   runsIn: 'unavailable',
   ignoresAttention: true,
   run: ({ target, nexus }, fields) => reportLuns(target, nexus, fields),

@@ -106,6 +106,7 @@ export const REPORT_SUPPORTED_OPERATION_CODES = command({
   writes: false,
   reserved: 'read',
   reserved6: 'conflict',
+  runsInSanitize: true,
   run({ target, server }, fields): Outcome {
     const asked = { unit: server.unit, withTimeouts: fields.returnTimeouts };
     const data = report(target.commands, fields, asked);
@@ -128,6 +129,7 @@ export const REPORT_SUPPORTED_TASK_MANAGEMENT_FUNCTIONS = command({
   writes: false,
   reserved: 'read',
   reserved6: 'conflict',
+  runsInSanitize: true,
   run(_request, { reportExtended, allocationLength }) {
     const data = new Uint8Array(reportExtended ? 16 : 4);
     data[0] = TASK_MANAGEMENT_BITS;

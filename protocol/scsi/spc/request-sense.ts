@@ -17,6 +17,7 @@ export const REQUEST_SENSE = command({
   writes: false,
   reserved: 'allowed',
   reserved6: 'allowed',
+  runsInSanitize: true,
   runsIn: 'unavailable',
   ignoresAttention: true,
   run({ server, nexus }, { descriptorFormat, allocationLength }) {

@@ -111,7 +111,8 @@ test('a read-only unit refuses every command that writes, whatever its data', as
   const { a } = await ready({ readOnly: true });
   const writing = COMMANDS.rows.filter(({ writes }) => writes);
   expect(writing.length).toBeGreaterThan(11);
-  for (const { opcode, name } of writing) expect(verdict(await a.run([opcode])), name).toBe('7/27/00');
+  for (const { opcode, serviceAction = 0, name } of writing)
+    expect(verdict(await a.run([opcode, serviceAction])), name).toBe('7/27/00');
   expect(verdict(await a.run(cdb10(0x28, 0, 1)))).toBe('good');
 });
 

@@ -104,8 +104,8 @@ describe('vital product data', () => {
     expect((await inquiry(0xb0, { thin: false })).slice(40, 72)).toBe('0'.repeat(32));
   });
 
-  test('B1h: not rotating', async () => {
-    expect(await inquiry(0xb1)).toBe(`00b1003c0001${'00'.repeat(58)}`);
+  test('B1h: not rotating, and reads go on after a block erase', async () => {
+    expect(await inquiry(0xb1)).toBe(`00b1003c00010040${'00'.repeat(56)}`);
   });
 
   test('B2h: thin, and unmapped blocks read as zeroes', async () => {
