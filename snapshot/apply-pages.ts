@@ -8,6 +8,7 @@ import type { MaybePromise } from '../lun/units.ts';
 import type { HiddenImages } from './apply-merge.ts';
 import { type Extent, ofImage } from './journal-record.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
+import { REFERENCE_PLACES } from './reference-page.ts';
 import { FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { Views } from './views.ts';
@@ -67,10 +68,16 @@ export class PagesToApply {
   #countsMissing(extent: Extent): number | undefined {
     const references = this.#references;
     if (extent.kind === 'share') {
-      for (let at = extent.place; at < extent.place + extent.blocks; at += 1)
+      for (
+        let at = extent.place;
+        at < extent.place + extent.blocks;
+        at += REFERENCE_PLACES - (at % REFERENCE_PLACES)
+      )
         if (!references.isReady(at)) return at;
     }
     let missing: number | undefined;
+    // Neighbours mostly lie in neighbouring places, whose counts are in one page.
+    let ready = -1;
     this.#everyPage(extent, (image, page) => {
       // What a merge or a sweep takes entries from is the hidden image; those over it lose none.
       if (missing !== undefined || (ofImage(extent) && image !== extent.vlun)) return;
@@ -78,10 +85,12 @@ export class PagesToApply {
       const [first, end] = blocksOf(extent, page);
       for (let at = first; places !== undefined && at < end; at += 1) {
         const place = places[at] as number;
-        if (place >= FIRST_DATA_PLACE && !references.isReady(place)) {
+        if (place < FIRST_DATA_PLACE || Math.floor(place / REFERENCE_PLACES) === ready) continue;
+        if (!references.isReady(place)) {
           missing = place;
           return;
         }
+        ready = Math.floor(place / REFERENCE_PLACES);
       }
     });
     return missing;

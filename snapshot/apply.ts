@@ -130,13 +130,14 @@ export class Applier {
   ): void {
     const { live } = node.vlun;
     const free = (place: number): void => this.#free(place);
+    const sums = data.sums instanceof Uint32Array ? data.sums : Uint32Array.from(data.sums);
     for (let done = 0; done < extent.blocks; ) {
       const block = extent.block + done;
       const page = Math.floor(block / PAGE_BLOCKS);
       const blocks = Math.min(extent.blocks - done, (page + 1) * PAGE_BLOCKS - block);
       this.#resolver.touching(page);
       const run = { block, blocks, place: extent.place + done };
-      this.#tables.putRun(live, run, { sums: data.sums, from: data.from + done, free });
+      this.#tables.putRun(live, run, { sums, from: data.from + done, free });
       this.#resolver.drop(node, page);
       for (const tracker of node.below) this.#forgetRun(tracker, run);
       done += blocks;

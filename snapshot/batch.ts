@@ -139,8 +139,12 @@ function cutIntoRecords(
   let blocks = 0;
   let sumAt = 0;
   const close = (): void => {
-    if (open.length > 0)
-      records.push({ extents: open, sums: cut.sums.slice(sumAt, sumAt + blocks), sequence: 0 });
+    if (open.length > 0) {
+      const { sums } = cut;
+      const [from, to] = [sumAt, sumAt + blocks];
+      const part = sums instanceof Uint32Array ? sums.subarray(from, to) : sums.slice(from, to);
+      records.push({ extents: open, sums: part, sequence: 0 });
+    }
     sumAt += blocks;
     open = [];
     blocks = 0;

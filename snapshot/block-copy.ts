@@ -155,7 +155,7 @@ export class BlockCopy {
   #changeOf(first: number, { places, sums }: Captured): Pick<Intent, 'pieces' | 'shares'> {
     const { node } = this.#target;
     const pieces: Piece[] = [];
-    const kept = new Uint32Array(places.length);
+    // The sums move to the front, over those of blocks without a place.
     let keptBlocks = 0;
     for (let at = 0; at < places.length; ) {
       const place = places[at] as number;
@@ -166,13 +166,13 @@ export class BlockCopy {
         this.#addHoles(pieces, { block, end: first + end });
       } else {
         while (end < places.length && places[end] === place + (end - at)) end += 1;
-        kept.set(sums.subarray(at, end), keptBlocks);
+        if (keptBlocks < at) sums.copyWithin(keptBlocks, at, end);
         keptBlocks += end - at;
         pieces.push({ kind: 'share', vlun: node.id, block, blocks: end - at, place, bytes: undefined });
       }
       at = end;
     }
-    return { pieces, shares: { from: this.#range.view, sums: kept.subarray(0, keptBlocks) } };
+    return { pieces, shares: { from: this.#range.view, sums: sums.subarray(0, keptBlocks) } };
   }
 
   #addHoles(pieces: Piece[], run: { block: number; readonly end: number }): void {

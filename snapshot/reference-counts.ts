@@ -118,12 +118,9 @@ export class ReferenceCounts {
       const page = this.#pageToChange(Math.floor(at / REFERENCE_PLACES));
       const base = page.number * REFERENCE_PLACES;
       const pageEnd = Math.min(end, base + REFERENCE_PLACES);
-      const { beyond, shared } = page;
-      for (; at < pageEnd; at += 1) {
-        const before = beyond[at - base] as number;
-        if (before === 0) page.shared += 1;
-        beyond[at - base] = before + 1;
-      }
+      const { shared } = page;
+      page.add(at - base, pageEnd - base, 1);
+      at = pageEnd;
       if (shared === 0) this.#added(page);
     }
   }
@@ -137,13 +134,11 @@ export class ReferenceCounts {
       return true;
     }
     const at = place % REFERENCE_PLACES;
-    const before = page.beyond[at] as number;
+    const before = page.beyondAt(at);
     if (before === 0) return true;
     this.#last = page;
     this.#pageChanges.changing(page);
-    page.beyond[at] = before - 1;
-    if (before > 1) return false;
-    page.shared -= 1;
+    page.take(at);
     if (page.shared === 0) this.#removed(page);
     return false;
   }

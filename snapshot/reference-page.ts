@@ -37,8 +37,9 @@ interface ReferenceRun {
 
 export class ReferencePage implements TrackedItem {
   readonly number: number;
-  /** Entries of each place beyond the first. Changed by `ReferenceCounts` alone. */
-  readonly beyond = new Uint32Array(REFERENCE_PLACES);
+  /** Entries beyond the first, of each place; undefined while all have the same, as after a long copy. */
+  #each: Uint32Array | undefined;
+  #all = 0;
   /** Places that have more than one. */
   shared = 0;
   changedIn = 0;
@@ -50,9 +51,42 @@ export class ReferencePage implements TrackedItem {
 
   copy(): ReferencePage {
     const copy = new ReferencePage(this.number);
-    copy.beyond.set(this.beyond);
+    copy.#each = this.#each?.slice();
+    copy.#all = this.#all;
     copy.shared = this.shared;
     return copy;
+  }
+
+  /** Entries beyond the first of a place, counted from the page's first. */
+  beyondAt(at: number): number {
+    return this.#each === undefined ? this.#all : (this.#each[at] as number);
+  }
+
+  /** The places from `first` to before `end` have so many entries beyond the first more. */
+  add(first: number, end: number, entries: number): void {
+    if (this.#each === undefined && first === 0 && end === REFERENCE_PLACES) {
+      this.#all += entries;
+      this.shared = REFERENCE_PLACES;
+      return;
+    }
+    const each = this.#widened();
+    for (let at = first; at < end; at += 1) {
+      const before = each[at] as number;
+      if (before === 0) this.shared += 1;
+      each[at] = before + entries;
+    }
+  }
+
+  /** A place that has entries beyond the first has one less. */
+  take(at: number): void {
+    const each = this.#widened();
+    each[at] = (each[at] as number) - 1;
+    if (each[at] === 0) this.shared -= 1;
+  }
+
+  #widened(): Uint32Array {
+    this.#each ??= new Uint32Array(REFERENCE_PLACES).fill(this.#all);
+    return this.#each;
   }
 
   /** The stored form; undefined when no place is shared. */
@@ -67,7 +101,8 @@ export class ReferencePage implements TrackedItem {
     view.setUint16(6, this.shared, true);
     view.setUint32(8, this.number, true);
     if (every) {
-      for (const [at, beyond] of this.beyond.entries()) view.setUint32(HEADER_BYTES + at * 4, beyond, true);
+      for (let at = 0; at < REFERENCE_PLACES; at += 1)
+        view.setUint32(HEADER_BYTES + at * 4, this.beyondAt(at), true);
     } else {
       for (const [i, { first, places, beyond }] of runs.entries()) {
         const at = HEADER_BYTES + i * RUN_BYTES;
@@ -81,10 +116,11 @@ export class ReferencePage implements TrackedItem {
   }
 
   #runs(): ReferenceRun[] {
+    if (this.#each === undefined) return [{ first: 0, places: REFERENCE_PLACES, beyond: this.#all }];
     const runs: ReferenceRun[] = [];
     let last: ReferenceRun | undefined;
     for (let at = 0; at < REFERENCE_PLACES; at += 1) {
-      const beyond = this.beyond[at] as number;
+      const beyond = this.beyondAt(at);
       if (beyond === 0) continue;
       if (last !== undefined && last.beyond === beyond && last.first + last.places === at) {
         last.places += 1;
@@ -120,7 +156,8 @@ function decodeInto(page: ReferencePage, bytes: Uint8Array, checksum: Checksum):
   const form = view.getUint8(5);
   if (form === FORM_EVERY && bodyBytes === REFERENCE_PLACES * 4) {
     for (let at = 0; at < REFERENCE_PLACES; at += 1) {
-      page.beyond[at] = view.getUint32(HEADER_BYTES + at * 4, true);
+      const beyond = view.getUint32(HEADER_BYTES + at * 4, true);
+      if (beyond > 0) page.add(at, at + 1, beyond);
     }
   } else if (form !== FORM_RUNS || bodyBytes % RUN_BYTES !== 0) {
     return 'its form is unknown';
@@ -129,8 +166,8 @@ function decodeInto(page: ReferencePage, bytes: Uint8Array, checksum: Checksum):
     const first = view.getUint16(at, true);
     const end = first + view.getUint16(at + 2, true);
     if (end > REFERENCE_PLACES) return 'a run ends past it';
-    page.beyond.fill(view.getUint32(at + 4, true), first, end);
+    const beyond = view.getUint32(at + 4, true);
+    if (beyond > 0) page.add(first, end, beyond);
   }
-  for (const beyond of page.beyond) if (beyond > 0) page.shared += 1;
   return page.shared === view.getUint16(6, true) ? undefined : 'its count is wrong';
 }

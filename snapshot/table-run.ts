@@ -10,7 +10,7 @@ export interface TableRun {
 
 export interface RunContents {
   /** Checksums of the blocks, from index `from` on. */
-  readonly sums: ArrayLike<number>;
+  readonly sums: Uint32Array;
   readonly from: number;
   /** Told of every place that loses an entry. */
   readonly free: (place: number) => void;
@@ -22,15 +22,20 @@ export function storeRun(
   run: TableRun,
   { sums, from, free }: RunContents,
 ): { readonly entries: number; readonly data: number } {
+  const { blocks, place } = run;
   const first = run.block % PAGE_BLOCKS;
   const { places, sums: into } = page;
+  into.set(sums.subarray(from, from + blocks), first);
+  if (page.entries === 0) {
+    for (let i = 0; i < blocks; i += 1) places[first + i] = place + i;
+    return { entries: blocks, data: blocks };
+  }
   let entries = 0;
   let data = 0;
-  for (let i = 0; i < run.blocks; i += 1) {
+  for (let i = 0; i < blocks; i += 1) {
     const at = first + i;
     const before = places[at] as number;
-    places[at] = run.place + i;
-    into[at] = sums[from + i] as number;
+    places[at] = place + i;
     if (before >= FIRST_DATA_PLACE) {
       free(before);
       continue;
