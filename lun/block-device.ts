@@ -15,6 +15,13 @@ export interface DeviceRange {
   readonly range: BlockRange;
 }
 
+/** Blocks as they were at one time, at the addresses that they had; the others of the device mean nothing. */
+export interface FrozenBlocks {
+  readonly device: BlockDevice;
+  /** Nobody reads them any more. */
+  release(): Promise<void>;
+}
+
 /** A run of logical blocks that are all mapped or all deallocated (SBC-3 §5.6, GET LBA STATUS). */
 export interface AllocationRun extends BlockRange {
   readonly mapped: boolean;
@@ -55,6 +62,11 @@ export interface BlockDevice {
    * first.
    */
   copyFrom?(range: BlockRange, from: DeviceRange, options: WriteOptions): MaybePromise<boolean>;
+  /**
+   * Keeps what the ranges hold, whatever is written to them afterwards; each of them is as it was at one
+   * time. Absent, or undefined: the device cannot.
+   */
+  freeze?(ranges: readonly BlockRange[]): Promise<FrozenBlocks | undefined>;
   /**
    * When it completes, nothing of what was deallocated or overwritten before is left on the medium, where
    * nothing else has it. Absent: there is nothing to be done for that.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AllocationRun, BlockDevice, DeviceRange, WriteOptions } from './block-device.ts';
+import type { AllocationRun, BlockDevice, DeviceRange, FrozenBlocks, WriteOptions } from './block-device.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from './units.ts';
 
 /**
@@ -61,6 +61,11 @@ export class CheckedDevice implements BlockDevice {
 
   flush(): MaybePromise<void> {
     return this.#inner.flush();
+  }
+
+  async freeze(ranges: readonly BlockRange[]): Promise<FrozenBlocks | undefined> {
+    for (const range of ranges) this.#checkRange(range);
+    return this.#inner.freeze?.(ranges);
   }
 
   async purge(): Promise<void> {

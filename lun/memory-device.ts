@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AllocationRun, BlockDevice, WriteOptions } from './block-device.ts';
+import type { AllocationRun, BlockDevice, FrozenBlocks, WriteOptions } from './block-device.ts';
 import { firstDifference } from './bytes.ts';
 import { StoreError, type StoreErrorCode } from './errors.ts';
 import type { LogicalUnit, UnitFact, UnitIdentity, UnitState } from './logical-unit.ts';
@@ -23,6 +23,8 @@ export class MemoryDevice implements BlockDevice {
   /** Writes that asked for force unit access, and flushes: what a test of durability counts. */
   fuaWrites = 0;
   flushes = 0;
+  /** Frozen blocks that were not released. */
+  frozen = 0;
   /** The next data call fails with this. */
   nextFault: DeviceFault | undefined;
   readonly #blocks = new Map<number, Uint8Array>();
@@ -80,6 +82,22 @@ export class MemoryDevice implements BlockDevice {
     if (differs !== undefined) return differs;
     this.write(range, replacement, options);
     return undefined;
+  }
+
+  async freeze(ranges: readonly BlockRange[]): Promise<FrozenBlocks> {
+    this.#failIfAsked();
+    const device = new MemoryDevice(this.geometry);
+    for (const { lba, blocks } of ranges) {
+      for (let at: number = lba; at < lba + blocks; at += 1) {
+        const stored = this.#blocks.get(at);
+        if (stored !== undefined) device.#blocks.set(at, stored);
+      }
+    }
+    this.frozen += 1;
+    const release = async (): Promise<void> => {
+      this.frozen -= 1;
+    };
+    return { device, release };
   }
 
   flush(): MaybePromise<void> {

@@ -3,7 +3,7 @@
  * is that a running command counts as a reader.
  */
 import assert from 'node:assert';
-import type { AllocationRun, BlockDevice } from '../lun/block-device.ts';
+import type { AllocationRun, BlockDevice, FrozenBlocks } from '../lun/block-device.ts';
 import { StoreError } from '../lun/errors.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
 import { allocationOf } from './allocation.ts';
@@ -60,6 +60,12 @@ export class SnapshotDevice extends PoolDevice implements BlockDevice {
 
   compareAndWrite(): never {
     throw readOnly();
+  }
+
+  /** It never changes. */
+  async freeze(): Promise<FrozenBlocks> {
+    this.#checkPresent();
+    return { device: this, release: async () => undefined };
   }
 
   flush(): void {

@@ -1,10 +1,16 @@
 /** The logical units of a pool: one object per VLUN and per snapshot, the same for its whole life. */
+import assert from 'node:assert';
+import type { FrozenBlocks } from '../lun/block-device.ts';
 import type { LogicalUnit, UnitFact } from '../lun/logical-unit.ts';
+import type { BlockRange } from '../lun/units.ts';
+import { deleteVlun } from './delete.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import { PoolUnit, UnitDocuments } from './pool-unit.ts';
 import type { PoolService } from './service.ts';
 import { SnapshotDevice } from './snapshot-device.ts';
+import { stage } from './staging.ts';
 import { unitIdentity } from './unit-identity.ts';
+import { changeCatalogue } from './verb.ts';
 import type { SnapshotView, VlunNode } from './views.ts';
 import { VlunDevice } from './vlun-device.ts';
 
@@ -39,6 +45,7 @@ export class Units {
       merger,
       committer,
       flusher,
+      freeze: (from, ranges) => this.#freeze(from, ranges),
       purge: () => this.#purge(node),
       recordBlocks: parts.options.recordBytes / POOL_BLOCK_BYTES,
       nowMs: () => environment.nowMs(),
@@ -86,6 +93,32 @@ export class Units {
   /** Tells the listeners of every VLUN that takes writes. */
   tellWriters(fact: UnitFact): void {
     for (const node of this.#service.parts.views.nodes) if (!node.vlun.readOnly) this.tell(node, fact);
+  }
+
+  /** A VLUN that nobody sees, as large as the first, with the ranges at their places (staging.ts). */
+  async #freeze(from: VlunDevice, ranges: readonly BlockRange[]): Promise<FrozenBlocks> {
+    const { parts, reclaimer } = this.#service;
+    const { blockBytes, capacityBlocks } = from.geometry;
+    const request = { sizeBytes: blockBytes * capacityBlocks, blockBytes };
+    const nowMs = parts.environment.nowMs();
+    const { result: staged } = await changeCatalogue(this.#service, {}, (draft) =>
+      stage(draft, request, { nowMs, isEmpty: () => true }),
+    );
+    const release = async (): Promise<void> => {
+      if (this.#service.state !== 'serving') return;
+      await changeCatalogue(this.#service, {}, (draft) => deleteVlun(draft, staged, []));
+      reclaimer.wake();
+    };
+    const node = parts.views.node(staged.id);
+    assert(node, 'a VLUN that was made is there');
+    const { device } = this.ofVlun(node);
+    try {
+      for (const range of ranges) await device.copyFrom(range, { device: from, range }, { fua: false });
+    } catch (cause) {
+      await release();
+      throw cause;
+    }
+    return { device, release };
   }
 
   async #purge(node: VlunNode): Promise<void> {

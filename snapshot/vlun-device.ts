@@ -7,7 +7,13 @@
  * A read of what is at hand, over blocks nobody changes, completes at once without registering anywhere.
  */
 import assert from 'node:assert';
-import type { AllocationRun, BlockDevice, DeviceRange, WriteOptions } from '../lun/block-device.ts';
+import type {
+  AllocationRun,
+  BlockDevice,
+  DeviceRange,
+  FrozenBlocks,
+  WriteOptions,
+} from '../lun/block-device.ts';
 import { firstDifference } from '../lun/bytes.ts';
 import { StoreError } from '../lun/errors.ts';
 import { type BlockRange, bytesOf, type Geometry, inRange, type MaybePromise } from '../lun/units.ts';
@@ -39,6 +45,8 @@ export interface DeviceOptions extends BlockCopyOptions {
   readonly merger: Merger;
   readonly committer: Committer;
   readonly flusher: Flusher;
+  /** Copies ranges of the device by reference to where nothing changes them. */
+  readonly freeze: (device: VlunDevice, ranges: readonly BlockRange[]) => Promise<FrozenBlocks>;
   /** What was freed is gone from the medium when it completes. */
   readonly purge: () => Promise<void>;
 }
@@ -163,6 +171,11 @@ export class VlunDevice extends PoolDevice implements BlockDevice {
   flush(): MaybePromise<void> {
     this.#options.gate.check();
     return this.#options.flusher.flush();
+  }
+
+  async freeze(ranges: readonly BlockRange[]): Promise<FrozenBlocks> {
+    this.#checkPresent();
+    return this.#options.freeze(this, ranges);
   }
 
   async purge(): Promise<void> {

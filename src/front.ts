@@ -94,7 +94,10 @@ export class Front {
         logged(connection, fact);
       },
     });
-    const servers = new DeviceServers();
+    const servers = new DeviceServers({
+      randomBytes: options.randomBytes,
+      after: (ms, run) => clock.after(ms, run),
+    });
     const targets: Targets = await Targets.open(
       {
         pool,

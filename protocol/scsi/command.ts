@@ -16,6 +16,7 @@ import {
 import type { LogicalUnit } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import type { RunsIn } from './alua/access-state.ts';
+import type { RodTokens } from './copy/rod-tokens.ts';
 import type { DeviceServer, Needs } from './device-server.ts';
 import type { NexusState } from './nexus-state.ts';
 import type { Outcome } from './outcome.ts';
@@ -39,6 +40,7 @@ export interface TargetFacts {
   readonly portGroupTag: number;
   readonly product: Product;
   readonly commands: CommandTable;
+  readonly tokens: RodTokens;
   /** What this nexus is shown, ascending. */
   lunNumbers(nexus: NexusState): readonly number[];
   /** The units that this nexus is shown, by the LUN it has for each. */

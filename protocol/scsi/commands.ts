@@ -2,11 +2,13 @@
 import { REPORT_TARGET_PORT_GROUPS, SET_TARGET_PORT_GROUPS } from './alua/target-port-groups.ts';
 import { CommandTable } from './command.ts';
 import { EXTENDED_COPY } from './copy/extended-copy.ts';
+import { POPULATE_TOKEN, WRITE_USING_TOKEN } from './copy/offloaded-transfer.ts';
 import {
   RECEIVE_COPY_FAILURE_DETAILS,
   RECEIVE_COPY_OPERATING_PARAMETERS,
   RECEIVE_COPY_STATUS,
 } from './copy/receive-copy-results.ts';
+import { RECEIVE_ROD_TOKEN_INFORMATION } from './copy/receive-rod-token.ts';
 import { RELEASE_6, RELEASE_10, RESERVE_6, RESERVE_10 } from './pr/legacy-reserve.ts';
 import {
   READ_FULL_STATUS,
@@ -125,4 +127,7 @@ export const COMMANDS = new CommandTable([
   RECEIVE_COPY_STATUS,
   RECEIVE_COPY_OPERATING_PARAMETERS,
   RECEIVE_COPY_FAILURE_DETAILS,
+  POPULATE_TOKEN,
+  WRITE_USING_TOKEN,
+  RECEIVE_ROD_TOKEN_INFORMATION,
 ]);

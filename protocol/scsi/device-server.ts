@@ -10,6 +10,7 @@ import { CheckedDevice } from '../../lun/checked-device.ts';
 import type { LogicalUnit, UnitFact } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import { PortGroupAccess } from './alua/access-state.ts';
+import { RodTokens, type RodTokensOptions } from './copy/rod-tokens.ts';
 import { ModeParameters } from './mode-parameters.ts';
 import type { NexusState } from './nexus-state.ts';
 import { checkCondition, type Failure } from './outcome.ts';
@@ -256,9 +257,14 @@ export function portsOf(nexus: NexusState): { initiatorPort: string; targetPort:
 
 /** The device servers of all targets of one server process, one for each unit that is mapped. */
 export class DeviceServers {
+  readonly tokens: RodTokens;
   readonly #servers = new Map<LogicalUnit, DeviceServer>();
   /** A sanitize goes on when no target maps the unit any more. */
   readonly #sanitizers = new WeakMap<LogicalUnit, Sanitizer>();
+
+  constructor(options: RodTokensOptions) {
+    this.tokens = new RodTokens(options);
+  }
 
   attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener, nowMs: number): DeviceServer {
     let server = this.#servers.get(unit);

@@ -1,4 +1,5 @@
 import type { CopyResults } from './copy/copy-results.ts';
+import type { TokenOperations } from './copy/token-operations.ts';
 import { UnitAttentions } from './unit-attention.ts';
 
 export interface InitiatorPort {
@@ -18,6 +19,8 @@ export class NexusState {
   readonly echoes = new WeakMap<object, Uint8Array>();
   /** What became of copies that were asked for at a unit. */
   readonly copies = new WeakMap<object, CopyResults>();
+  /** What became of POPULATE TOKEN and WRITE USING TOKEN at a unit. */
+  readonly tokenOperations = new WeakMap<object, TokenOperations>();
 
   constructor(initiator: InitiatorPort, targetPort: string) {
     this.initiator = initiator;

@@ -7,7 +7,7 @@ import type { UnitMap } from '../../lun/logical-unit.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import type { Product, TargetFacts } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { type DeviceServer, DeviceServers, type NexusSource } from './device-server.ts';
+import type { DeviceServer, DeviceServers, NexusSource } from './device-server.ts';
 import { attend, execute, executeAbsent, failed } from './execute.ts';
 import { lunField, lunNumber } from './lun-field.ts';
 import { type InitiatorPort, NexusState } from './nexus-state.ts';
@@ -30,8 +30,8 @@ export interface ScsiTargetOptions {
   readonly portName: string;
   readonly portGroupTag: number;
   readonly product: Product;
-  /** Device servers shared with the other targets of the process, for units that several of them map. */
-  readonly servers?: DeviceServers;
+  /** Shared with the other targets of the process, for units that several of them map, and for tokens. */
+  readonly servers: DeviceServers;
   /** Wall clock, milliseconds since 1970; without it time stands still at 1970. */
   readonly nowMs?: () => number;
   /** Gives a buffer for data-in; it may hold anything. Zeroed memory unless stated. */
@@ -72,13 +72,14 @@ export class ScsiTarget implements NexusSource {
     const { units, portName, portGroupTag, product } = options;
     this.#units = units;
     this.#abortTasks = options.abortTasks;
-    this.#servers = options.servers ?? new DeviceServers();
+    this.#servers = options.servers;
     this.onFault = options.onFault;
     this.facts = {
       portName,
       portGroupTag,
       product,
       commands: COMMANDS,
+      tokens: options.servers.tokens,
       lunNumbers: (nexus) =>
         units.numbers().filter((lun) => this.#nexuses.get(nexus)?.luns.has(lun) === true),
       unitsOf: (nexus) => this.#nexuses.get(nexus)?.luns.values() ?? [],

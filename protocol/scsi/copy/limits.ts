@@ -14,6 +14,19 @@ export const SEGMENT_BYTES_MAX = 0xffff * 4096;
 /** Copies of one nexus at a time, less than there are list identifiers. */
 export const COPIES_MAX = 255;
 
+/** Ranges of one POPULATE TOKEN or WRITE USING TOKEN: what a list of 4 KiB has room for beside a token. */
+export const TOKEN_RANGES_MAX = 128;
+/** Bytes that one token represents, and how many a host should ask for at a time. */
+export const TOKEN_BYTES_MAX = 16 * 1024 ** 3;
+export const TOKEN_BYTES_OPTIMAL = 1024 ** 3;
+/** For so long, in seconds, a token lives unused: where its maker does not say, and at most. */
+export const TOKEN_TIMEOUT_DEFAULT_SECONDS = 60;
+export const TOKEN_TIMEOUT_MAX_SECONDS = 600;
+/** Tokens of all units; the one that was not used for longest makes room for another. */
+export const TOKENS_MAX = 256;
+/** Token operations of a nexus at a unit of which it is known what became of them; the oldest goes. */
+export const TOKEN_OPERATIONS_MAX = 256;
+
 /** Identification descriptor CSCD descriptor (SPC-4 §6.4.5.1). */
 export const IDENTIFICATION_CSCD = 0xe4;
 /** Copy from block device to block device (SPC-4 §6.4.6.5). */

@@ -18,7 +18,7 @@ const PAGES: ReadonlyMap<number, PageWriter> = new Map<number, PageWriter>([
   [0x83, deviceIdentification],
   [0x86, extendedInquiry],
   [0x87, modePagePolicy],
-  [0x8f, () => thirdPartyCopy()],
+  [0x8f, (_target, { unit }) => thirdPartyCopy(unit)],
   [0xb0, (_target, { unit }) => blockLimits(unit)],
   [0xb1, () => blockDeviceCharacteristics()],
   [0xb2, (_target, { unit }) => logicalBlockProvisioning(unit)],

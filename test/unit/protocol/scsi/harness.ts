@@ -1,6 +1,7 @@
 /** A target with units in memory and a nexus that runs CDBs written as bytes; the tests' initiator. */
 import type { LogicalUnit, UnitMap } from '../../../../lun/logical-unit.ts';
 import { type MemoryUnit, type MemoryUnitOptions, memoryUnit } from '../../../../lun/memory-device.ts';
+import { DeviceServers } from '../../../../protocol/scsi/device-server.ts';
 import {
   type AbortRequest,
   type Nexus,
@@ -8,6 +9,7 @@ import {
   type ScsiTargetOptions,
 } from '../../../../protocol/scsi/target.ts';
 import type { ScsiTask, TaskResult } from '../../../../protocol/scsi/task.ts';
+import type { ManualTimers } from '../../../support/manual-timers.ts';
 
 /** A map of units that a test may change; `changed` tells the target. */
 export class TestUnits implements UnitMap {
@@ -83,6 +85,19 @@ export class Initiator {
   }
 }
 
+/** Tokens that can be told apart, and that end when the test says so. */
+export function testServers(timers?: ManualTimers): DeviceServers {
+  let made = 0;
+  const randomBytes = (count: number): Uint8Array => {
+    made += 1;
+    return new Uint8Array(count).fill(made);
+  };
+  return new DeviceServers({
+    randomBytes,
+    after: (ms, run) => timers?.after(ms, run) ?? (() => undefined),
+  });
+}
+
 export interface Bench {
   readonly target: ScsiTarget;
   readonly units: TestUnits;
@@ -100,6 +115,7 @@ export function bench(options: MemoryUnitOptions = {}, more: Partial<ScsiTargetO
     units,
     portName: `${TARGET_NAME},t,0x0001`,
     portGroupTag: 1,
+    servers: testServers(),
     product: { vendor: 'SNAPLUN', product: 'VLUN', revision: '0.1' },
     abortTasks: (victims) => {
       aborted.push(victims);

@@ -3,11 +3,22 @@
 import { describe, expect, test } from 'vitest';
 import { memoryUnit } from '../../../../lun/memory-device.ts';
 import { COMMANDS } from '../../../../protocol/scsi/commands.ts';
-import { DeviceServers } from '../../../../protocol/scsi/device-server.ts';
 import { lunField, lunNumber } from '../../../../protocol/scsi/lun-field.ts';
 import { ScsiTarget } from '../../../../protocol/scsi/target.ts';
 import { seededRandom } from '../../../support/random.ts';
-import { bench, cdb10, filled, hexOf, lunBytes, ready, TestUnits, task, u16, verdict } from './harness.ts';
+import {
+  bench,
+  cdb10,
+  filled,
+  hexOf,
+  lunBytes,
+  ready,
+  TestUnits,
+  task,
+  testServers,
+  u16,
+  verdict,
+} from './harness.ts';
 
 const TUR = [0, 0];
 const INQUIRY = [0x12, 0, 0, 0, 96, 0];
@@ -148,7 +159,7 @@ describe('the map of units', () => {
   });
 
   test('a unit of two targets has one set of reservations', async () => {
-    const servers = new DeviceServers();
+    const servers = testServers();
     const first = await ready({}, { servers });
     const units = new TestUnits();
     units.units.set(4, first.unit);

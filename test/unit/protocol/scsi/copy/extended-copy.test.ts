@@ -262,10 +262,16 @@ test('RECEIVE COPY OPERATING PARAMETERS and VPD page 8Fh say the same limits', a
       '02e4',
   );
   expect(hexOf((await a.run([0x12, 1, 0x8f, 4, 0, 0])).dataIn)).toBe(
-    '008f0064' +
+    '008f0170' +
+      // Block Device ROD Token Limits: 128 ranges, 600 and 60 s, 16 GiB and 1 GiB in blocks of 512.
+      '00000020' +
+      '00'.repeat(6) +
+      '0080' +
+      '000002580000003c' +
+      '0000000002000000' +
+      '0000000000200000' +
       '0001000c' +
-      '088301008403000304' +
-      '000000' +
+      '0b8303001011840400030407' +
       '0004001c' +
       '0000000000400200' +
       '00004000' +
@@ -274,6 +280,19 @@ test('RECEIVE COPY OPERATING PARAMETERS and VPD page 8Fh say the same limits', a
       '0202e400' +
       '000c0004' +
       '0002ffff' +
+      '0106005c' +
+      '00'.repeat(20) +
+      '00000258' +
+      '00'.repeat(18) +
+      '0030' +
+      '0000002c00000000' +
+      '0000000400000000' +
+      '0000000040000000'.repeat(3) +
+      '00'.repeat(8) +
+      '01080084' +
+      '00000080' +
+      `0080000003${'00'.repeat(59)}` +
+      `ffff000102${'00'.repeat(59)}` +
       '80010020' +
       '000000ff000000ff' +
       '0ffff000' +

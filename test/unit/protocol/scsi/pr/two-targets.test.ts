@@ -1,9 +1,8 @@
 // A unit that two targets map has one set of registrations: whom a registration counts for, whom PREEMPT AND
 // ABORT ends the tasks of, and who is told, when the nexuses go through different targets (SPC-4 §5.13.11).
 import { describe, expect, test } from 'vitest';
-import { DeviceServers } from '../../../../../protocol/scsi/device-server.ts';
 import { type AbortRequest, ScsiTarget } from '../../../../../protocol/scsi/target.ts';
-import { Initiator, lunBytes, ready, type TaskOptions, TestUnits, verdict } from '../harness.ts';
+import { Initiator, lunBytes, ready, type TaskOptions, TestUnits, testServers, verdict } from '../harness.ts';
 import { ALL_TG_PT, keys, move, preempt, register, reserve, transportId } from './pr-cdbs.ts';
 
 const EA = 3;
@@ -17,7 +16,7 @@ class AtLun extends Initiator {
 }
 
 async function two() {
-  const servers = new DeviceServers();
+  const servers = testServers();
   const first = await ready({}, { servers });
   const units = new TestUnits();
   units.units.set(LUN_AT_SECOND, first.unit);
@@ -75,7 +74,7 @@ describe('PREEMPT AND ABORT', () => {
   });
 
   test('completes only when the tasks of all targets have ended', async () => {
-    const servers = new DeviceServers();
+    const servers = testServers();
     const ends: (() => void)[] = [];
     const { a, initiator } = await ready(
       {},
