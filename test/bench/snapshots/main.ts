@@ -1,6 +1,7 @@
 /** `npm run bench -- snapshots`: the figures of docs/SNAPSHOTS.md. */
 import { parseArgs } from 'node:util';
 import { Generators } from '../generators.ts';
+import { COPY } from './copy.ts';
 import { CREATE, GROUP_OF_32 } from './create.ts';
 import { DEPTH_READS, FIRST_TOUCH } from './depth.ts';
 import type { Bench, Figure, Measured } from './figure.ts';
@@ -19,6 +20,7 @@ const FIGURES: readonly Figure[] = [
   GROUP_OF_32,
   DELETE,
   ROLLBACK,
+  COPY,
   MEMORY,
   START,
 ];

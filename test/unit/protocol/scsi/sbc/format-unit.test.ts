@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../../../lun/errors.ts';
 import { cdb10, filled, fixedSense, hexOf, ready, verdict } from '../harness.ts';
+import { stepping } from './stepping.ts';
 
 const TUR = [0, 0];
 const FORMAT = [0x04, 0, 0, 0, 0, 0];
@@ -12,22 +13,6 @@ const REQUEST_SENSE = [0x03, 0, 0, 0, 18, 0];
 const IMMEDIATE = Uint8Array.of(0, 0x02, 0, 0);
 /** Three steps of the format: blocks of the unit. */
 const BLOCKS = 2 * 1024 * 1024 + 5;
-
-/** A unit whose blocks are given back one step at a time, when the test says so. */
-async function stepping() {
-  const made = await ready({ capacityBlocks: BLOCKS });
-  const steps: (() => void)[] = [];
-  const { unmap } = made.unit.device;
-  made.unit.device.unmap = async (ranges, options) => {
-    await new Promise<void>((go) => steps.push(go));
-    return unmap.call(made.unit.device, ranges, options);
-  };
-  const step = async (): Promise<void> => {
-    steps.shift()?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  };
-  return { ...made, step };
-}
 
 describe('FORMAT UNIT', () => {
   test('leaves zeroes and nothing stored, from the first block to the last', async () => {
@@ -43,7 +28,7 @@ describe('FORMAT UNIT', () => {
   });
 
   test('everyone is answered FORMAT IN PROGRESS meanwhile, with how far it is', async () => {
-    const { a, initiator, step } = await stepping();
+    const { a, initiator, step } = await stepping(BLOCKS);
     const b = await initiator('b').settle();
     const formatting = a.run(FORMAT);
     const seen: unknown[] = [];
@@ -67,7 +52,7 @@ describe('FORMAT UNIT', () => {
   });
 
   test('with IMMED the answer comes first, and a failure is told to who asked', async () => {
-    const { a, initiator, unit, step } = await stepping();
+    const { a, initiator, unit, step } = await stepping(BLOCKS);
     const b = await initiator('b').settle();
     expect(verdict(await a.run(WITH_LIST, { dataOut: IMMEDIATE }))).toBe('good');
     expect(verdict(await a.run(TUR))).toBe('2/04/04');
@@ -83,7 +68,7 @@ describe('FORMAT UNIT', () => {
   });
 
   test('a unit that is made smaller meanwhile is formatted to where it ends by then', async () => {
-    const { a, unit, step } = await stepping();
+    const { a, unit, step } = await stepping(BLOCKS);
     const formatting = a.run(FORMAT);
     unit.device.geometry = { blockBytes: 512, capacityBlocks: 1000 };
     unit.device.unmap = () => expect.fail('there is nothing behind the end');

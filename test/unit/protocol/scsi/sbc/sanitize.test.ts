@@ -15,6 +15,7 @@ import {
   u16,
   verdict,
 } from '../harness.ts';
+import { stepping } from './stepping.ts';
 
 const IMMED = 0x80;
 const AUSE = 0x20;
@@ -30,22 +31,6 @@ const overwrite = (a: Initiator, list: readonly number[], { flags = 0, length = 
   a.run([0x48, 0x01 | flags, 0, 0, 0, 0, 0, ...u16(length), 0], { dataOut: Uint8Array.from(list) });
 
 const BLOCKS = 2 * 1024 * 1024 + 5;
-
-/** A unit whose blocks are given back one step at a time, when the test says so. */
-async function stepping() {
-  const made = await ready({ capacityBlocks: BLOCKS });
-  const steps: (() => void)[] = [];
-  const { unmap } = made.unit.device;
-  made.unit.device.unmap = async (ranges, options) => {
-    await new Promise<void>((go) => steps.push(go));
-    return unmap.call(made.unit.device, ranges, options);
-  };
-  const step = async (): Promise<void> => {
-    steps.shift()?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  };
-  return { ...made, step };
-}
 
 describe('what it does', () => {
   test('BLOCK ERASE leaves zeroes and nothing stored, and B1h says that reads go on (WABEREQ 01b)', async () => {
@@ -111,7 +96,7 @@ describe('what it does', () => {
 
 describe('while it runs', () => {
   test('everyone is answered SANITIZE IN PROGRESS, with how far it is; few commands run', async () => {
-    const { a, initiator, step } = await stepping();
+    const { a, initiator, step } = await stepping(BLOCKS);
     const b = await initiator('b').settle();
     const erasing = a.run(erase());
     await step();
@@ -146,7 +131,7 @@ describe('while it runs', () => {
   });
 
   test('with IMMED the answer comes first; a reset and the loss of its nexus do not end it', async () => {
-    const { a, target, initiator, step } = await stepping();
+    const { a, target, initiator, step } = await stepping(BLOCKS);
     expect(verdict(await a.run(erase(IMMED)))).toBe('good');
     target.resetTarget(undefined);
     a.nexus.close();

@@ -1,0 +1,160 @@
+/**
+ * Copies inside a pool as initiators ask for them: EXTENDED COPY, and the two commands of an offloaded
+ * transfer, of ten gibibytes that were written in order. The commands run in the measuring process, without
+ * a wire; the pool and its ten gibibytes are in real files. Nothing may be stored for it, and `pool check`,
+ * which shares no code with the engine, counts the entries of every place afterwards.
+ */
+import assert from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import type { LogicalUnit } from '../../../lun/logical-unit.ts';
+import type { BlockRange } from '../../../lun/units.ts';
+import { DeviceServers } from '../../../protocol/scsi/device-server.ts';
+import { type Nexus, ScsiTarget } from '../../../protocol/scsi/target.ts';
+import type { TaskResult } from '../../../protocol/scsi/task.ts';
+import { createFilePool } from '../../../snapshot/medium/file.ts';
+import { POOL_BLOCK_BYTES } from '../../../snapshot/medium/medium.ts';
+import { Pool } from '../../../snapshot/pool.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { copyList, cscd, extendedCopy, segment } from '../../unit/protocol/scsi/copy/copy-lists.ts';
+import {
+  populateList,
+  populateToken,
+  rodTokenInformation,
+  tokenIn,
+  writeList,
+  writeUsingToken,
+} from '../../unit/protocol/scsi/copy/odx-lists.ts';
+import { atMost, type Bench, type Figure, type Measured, rounded } from './figure.ts';
+import { withDirectory } from './host-process.ts';
+import { benchEnvironment, openBenchMedium } from './medium.ts';
+
+const GiB = 2 ** 30;
+const QUICK_SHRINK = 64;
+const WRITE_BLOCKS = 256;
+/** Blocks of a segment: whole pages of a table, and as many as its field can say. */
+const SEGMENT_BLOCKS = 255 * 256;
+const NAMES = ['from', 'copied', 'offloaded'];
+const HOW = 'written in order, blocks of 4,096 bytes, a new LUN of the same pool; without a wire';
+
+/** A nexus to a target whose LUNs are these units, the unit attentions taken. */
+async function nexusTo(units: readonly LogicalUnit[]): Promise<Nexus> {
+  const target = new ScsiTarget({
+    units: {
+      get: (lun) => units[lun],
+      numbers: () => units.map((_, lun) => lun),
+      onChange: () => () => undefined,
+    },
+    servers: new DeviceServers({ randomBytes, after: (ms, run) => systemClock.after(ms, run) }),
+    portName: 'iqn.2026-11.io.snaplun:bench,t,0x0001',
+    portGroupTag: 1,
+    product: { vendor: 'SNAPLUN', product: 'VLUN', revision: '0' },
+    abortTasks: () => undefined,
+  });
+  const deviceName = 'iqn.2026-11.example:bench';
+  const nexus = target.openNexus({ portName: `${deviceName},i,0x1`, deviceName });
+  for (const [lun] of units.entries()) await run(nexus, lun, [0]);
+  return nexus;
+}
+
+function run(
+  nexus: Nexus,
+  lun: number,
+  words: readonly number[],
+  dataOut: Uint8Array = new Uint8Array(0),
+): Promise<TaskResult> {
+  const cdb = new Uint8Array(16);
+  cdb.set(words);
+  const task = { tag: 1, attribute: 'simple', cdb, dataOut, dataInBytesMax: 2 ** 20 } as const;
+  return new Promise((resolve) =>
+    nexus.execute({ ...task, lun: Uint8Array.of(0, lun, 0, 0, 0, 0, 0, 0) }, resolve),
+  );
+}
+
+async function timed(
+  nexus: Nexus,
+  command: { readonly lun: number; readonly cdb: readonly number[]; readonly list: Uint8Array },
+): Promise<number> {
+  const beganMs = systemClock.nowMs();
+  const { status } = await run(nexus, command.lun, command.cdb, command.list);
+  assert.equal(status, 0, 'the command ends GOOD');
+  return systemClock.nowMs() - beganMs;
+}
+
+interface Tried {
+  readonly pool: Pool;
+  readonly nexus: Nexus;
+  readonly blocks: number;
+}
+
+async function extended({ pool, nexus, blocks }: Tried): Promise<number> {
+  const cscds = ['from', 'copied'].map((name) => cscd([...pool.unit(name).identity.naa], POOL_BLOCK_BYTES));
+  const segments: number[][] = [];
+  for (let at = 0; at < blocks; at += SEGMENT_BLOCKS) {
+    const count = Math.min(SEGMENT_BLOCKS, blocks - at);
+    segments.push(segment({ source: 0, destination: 1, blocks: count, from: at, to: at }));
+  }
+  const list = copyList({ cscds, segments });
+  return timed(nexus, { lun: 0, cdb: extendedCopy(list), list });
+}
+
+async function offloaded({ nexus, blocks }: Tried): Promise<{ populateMs: number; writeMs: number }> {
+  const made = populateList([[0, blocks]]);
+  const populateMs = await timed(nexus, { lun: 0, cdb: populateToken(1, made), list: made });
+  const { dataIn } = await run(nexus, 0, rodTokenInformation(1));
+  assert(dataIn, 'there is a token');
+  const list = writeList(tokenIn(dataIn), [[0, blocks]]);
+  return { populateMs, writeMs: await timed(nexus, { lun: 2, cdb: writeUsingToken(2, list), list }) };
+}
+
+async function fill(pool: Pool, blocks: number): Promise<void> {
+  const { device } = pool.unit('from');
+  const bytes = randomBytes(WRITE_BLOCKS * POOL_BLOCK_BYTES);
+  for (let lba = 0; lba < blocks; lba += WRITE_BLOCKS) {
+    bytes.writeDoubleLE(lba, 0);
+    await device.write({ lba, blocks: WRITE_BLOCKS } as BlockRange, bytes, { fua: false });
+  }
+  await pool.flush();
+  await pool.checkpoint();
+}
+
+async function tryCopies(bench: Bench, pool: Pool): Promise<Measured[]> {
+  const sizeBytes = (10 * GiB) / (bench.quick ? QUICK_SHRINK : 1);
+  const blocks = sizeBytes / POOL_BLOCK_BYTES;
+  for (const name of NAMES) await pool.createVlun({ name, sizeBytes, blockBytes: POOL_BLOCK_BYTES });
+  bench.say(`writing ${rounded(sizeBytes / GiB)} GiB, and copying it`);
+  await fill(pool, blocks);
+  const tried = { pool, nexus: await nexusTo(NAMES.map((name) => pool.unit(name))), blocks };
+  const { usedBytes } = pool.status();
+  const copyMs = await extended(tried);
+  const { populateMs, writeMs } = await offloaded(tried);
+  assert.equal(pool.status().usedBytes, usedBytes, 'no block of data was stored for the copies');
+  const { errors } = await pool.check({ data: false });
+  assert.deepEqual(errors, [], 'pool check counts as many entries of every place');
+  const line = (what: string, ms: number): Measured => ({
+    what: `${what} of 10 GiB`,
+    ...atMost(ms, 100, 'ms'),
+    conditions: `${rounded(sizeBytes / GiB)} GiB ${HOW}; no block of data stored, pool check finds every entry counted`,
+  });
+  return [
+    line('EXTENDED COPY', copyMs),
+    line('POPULATE TOKEN', populateMs),
+    line('WRITE USING TOKEN', writeMs),
+  ];
+}
+
+function copy(bench: Bench): Promise<Measured[]> {
+  return withDirectory(async (directory) => {
+    await createFilePool(directory, { capacityBlocks: (12 * GiB) / POOL_BLOCK_BYTES });
+    const pool = await Pool.create(
+      await openBenchMedium(directory, false),
+      benchEnvironment(() => undefined),
+    );
+    try {
+      return await tryCopies(bench, pool);
+    } finally {
+      await pool.close();
+    }
+  });
+}
+
+export const COPY: Figure = { name: 'copy', title: 'copies by reference', seconds: 60, run: copy };
