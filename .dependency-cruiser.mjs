@@ -90,11 +90,11 @@ export default {
       to: { path: '^src' },
     },
     {
-      name: 'winston-and-yargs-in-src-only',
+      name: 'winston-yargs-and-yaml-in-src-only',
       comment: 'Logging and argument parsing belong to the process, not to the library parts.',
       severity: 'error',
       from: { pathNot: '^src' },
-      to: { path: npm('winston|yargs') },
+      to: { path: npm('winston|yargs|yaml') },
     },
     {
       name: 'tests-are-leaves',

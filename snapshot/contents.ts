@@ -1,17 +1,19 @@
 /**
- * The verbs that give a VLUN other contents or another size under the initiators that use it: rollback, the
- * end of an import, resize. Commands that reach past the smaller of the two sizes are refused while they run,
- * and initiators are told afterwards.
+ * The verbs that give a VLUN other contents, size or mode under the initiators that use it: rollback, the
+ * end of an import, resize, several changes at once. Commands that reach past the smaller of the two sizes
+ * are refused while they run, and initiators are told afterwards.
  */
 import type { UnitFact } from '../lun/logical-unit.ts';
-import type { Draft, VlunObject } from './catalogue.ts';
+import { Draft, type VlunObject } from './catalogue.ts';
 import type { Lookup } from './lookup.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { AdoptRequest, ResizeRequest, RollbackRequest, WithDocuments } from './pool-types.ts';
+import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';
 import { checkDocuments } from './requests.ts';
 import { checkResize, resize } from './resize.ts';
 import { rollback } from './rollback.ts';
 import type { PoolService } from './service.ts';
+import { runSteps, type SeveralRequest } from './several.ts';
 import { adopt } from './staging.ts';
 import type { Units } from './units.ts';
 import { changeCatalogue, withDocuments } from './verb.ts';
@@ -84,6 +86,45 @@ export class ContentVerbs {
     }
     this.#units.tell(node, 'capacity-changed');
     return node.vlun;
+  }
+
+  /** OperatorError, as the verbs of the steps give it. */
+  async several(request: SeveralRequest): Promise<void> {
+    this.rehearse(request, 0);
+    const { catalogue } = this.#service.parts;
+    const present = request.steps.flatMap((step) => {
+      const vlun = 'name' in step ? catalogue.vlunNamed(step.name) : undefined;
+      return vlun === undefined ? [] : [{ step, vlun, node: this.#lookup.node(vlun.id) }];
+    });
+    for (const { step, node } of present) {
+      if (step.kind === 'grow') await this.#clearLastBlock(node, step.sizeBytes);
+    }
+    await changeCatalogue(this.#service, request, (draft) => this.#run(draft, request, 0));
+    for (const { step, node, vlun } of present) {
+      if (step.kind === 'grow') this.#units.ofVlun(node).device.resized();
+      const { readOnly, writeCache, sizeBytes } = node.vlun;
+      if (step.kind === 'grow' && sizeBytes !== vlun.sizeBytes) this.#units.tell(node, 'capacity-changed');
+      const mode = readOnly !== vlun.readOnly || writeCache !== vlun.writeCache;
+      if (step.kind === 'set' && mode) this.#units.tell(node, 'mode-changed');
+    }
+    this.#service.space.watch();
+    this.#service.reclaimer.wake();
+  }
+
+  /** Refuses what `several` would refuse, were the data space so much larger; changes nothing. */
+  rehearse(request: SeveralRequest, growBlocks: number): void {
+    this.#service.gate.check();
+    checkDocuments(request.documents);
+    this.#run(new Draft(this.#service.parts.catalogue), request, growBlocks);
+  }
+
+  #run(draft: Draft, request: SeveralRequest, growBlocks: number): void {
+    const { parts, space } = this.#service;
+    const unitDocuments = [...parts.catalogue.documents.keys()].filter((name) =>
+      name.startsWith(UNIT_DOCUMENT_PREFIX),
+    );
+    runSteps(draft, request, { nowMs: parts.environment.nowMs(), unitDocuments });
+    space.refuseOvercommit(draft, growBlocks);
   }
 
   /** Whether an image stores nothing. */

@@ -171,10 +171,16 @@ export interface SnapshotInfo {
 
 /** Space of one VLUN or snapshot. */
 export interface Usage {
-  /** Data stored in all the images it reads through. */
+  /** Stored blocks that it reads. */
   readonly usedBytes: number;
-  /** That part of it that is stored in images nothing else reads through. */
+  /** Those of them that no other VLUN or snapshot reads. */
   readonly exclusiveBytes: number;
+  readonly sharedBytes: number;
+  /**
+   * When it was so, milliseconds since 1970, where that is not now; null: it is being counted for the first
+   * time, `usedBytes` is at most this much, and `exclusiveBytes` is not known.
+   */
+  readonly atMs?: number | null;
 }
 
 export interface PoolStatus {

@@ -21,10 +21,10 @@ import { loadState, POOL_FORMAT, stateChange } from './pool-state.ts';
 import type * as Types from './pool-types.ts';
 import { preserve } from './preserve.ts';
 import { release } from './release.ts';
-import { reservation, vlunNamed } from './requests.ts';
 import type { OnScrubProgress } from './scrub.ts';
 import type { ScrubReport } from './scrub-report.ts';
 import type { PoolService } from './service.ts';
+import type { SeveralRequest } from './several.ts';
 import { createSnapshots } from './snapshot.ts';
 import { isStaging, stage } from './staging.ts';
 import { Units } from './units.ts';
@@ -44,7 +44,7 @@ export class Pool {
   private constructor(service: PoolService) {
     this.#service = service;
     this.#units = new Units(service);
-    this.#usage = new UsageAccount(service.parts);
+    this.#usage = new UsageAccount(service);
     this.#lookup = new Lookup(service.parts);
     this.#contents = new ContentVerbs({ service, units: this.#units, lookup: this.#lookup });
     service.onThreshold = () => this.#units.tellWriters('space-threshold');
@@ -193,18 +193,18 @@ export class Pool {
 
   /** OperatorError not-found, bad-size, no-space. */
   async setVlun(request: Types.SetVlunRequest): Promise<Types.VlunInfo> {
-    const vlun = await this.#verb(request, (draft) => {
-      const { reservedBytes, ...present } = vlunNamed(draft, request.name);
-      const { readOnly = present.readOnly, writeCache = present.writeCache } = request;
-      const reserved = reservation(request.reservedBytes ?? reservedBytes, present.sizeBytes);
-      draft.putVlun({ ...present, readOnly, writeCache, ...reserved });
-      return this.#promising(draft, present);
-    });
-    const node = this.#lookup.node(vlun.id);
-    const { readOnly, writeCache } = node.vlun;
-    if (readOnly !== vlun.readOnly || writeCache !== vlun.writeCache) this.#units.tell(node, 'mode-changed');
-    this.#service.space.watch();
-    return vlunInfo(this.#service.parts, node.vlun);
+    await this.change({ steps: [{ kind: 'set', ...request }], ...request });
+    return vlunInfo(this.#service.parts, this.#lookup.vlun(request.name));
+  }
+
+  /** All of the steps in one record. OperatorError, as their verbs give it: nothing has changed then. */
+  async change(request: SeveralRequest): Promise<void> {
+    await this.#contents.several(request);
+  }
+
+  /** Refuses what `change` would refuse once the data space had grown by so much; changes nothing. */
+  rehearse(request: SeveralRequest, growBlocks: number): void {
+    this.#contents.rehearse(request, growBlocks);
   }
 
   /** The same object for the life of the VLUN. OperatorError not-found. */
@@ -219,7 +219,7 @@ export class Pool {
 
   status(): Types.PoolStatus {
     const { parts, reclaimer, scrubber, space, state } = this.#service;
-    const { allocator, tables, resolver, catalogue, medium, options } = parts;
+    const { allocator, tables, resolver, catalogue, medium } = parts;
     return {
       state,
       capacityBytes: allocator.capacityBlocks * POOL_BLOCK_BYTES,
@@ -227,7 +227,7 @@ export class Pool {
       freeBytes: allocator.freeBlocks * POOL_BLOCK_BYTES,
       reservedBytes: space.heldBlocks * POOL_BLOCK_BYTES,
       availableBytes: space.availableBlocks * POOL_BLOCK_BYTES,
-      thresholdPercents: options.thresholdPercents,
+      thresholdPercents: space.thresholdPercents,
       reclaimableBytes: (allocator.busyBlocks + reclaimer.heldBlocks) * POOL_BLOCK_BYTES,
       images: catalogue.images.size,
       journalBytes: medium.journal.keptBytes,
@@ -249,8 +249,13 @@ export class Pool {
   }
 
   /** Of a VLUN, or of a snapshot named VLUN@SNAPSHOT. OperatorError not-found. */
-  usageOf(name: string): Types.Usage {
+  usageOf(name: string): Promise<Types.Usage> {
     return this.#usage.of(this.#lookup.view(name));
+  }
+
+  /** As `usageOf`, without counting or waiting: what was counted last. */
+  knownUsageOf(name: string): Types.Usage {
+    return this.#usage.known(this.#lookup.view(name));
   }
 
   /** Found in the tables, without reading data. OperatorError not-found. */
@@ -306,6 +311,12 @@ export class Pool {
     await medium.data.grow(capacityBlocks);
     allocator.grow(capacityBlocks);
     this.#service.space.watch();
+    this.#units.tellWriters('thresholds-changed');
+  }
+
+  /** Warns at these shares of the space from now on, in percent; at once where one is reached already. */
+  setThresholds(percents: readonly number[]): void {
+    this.#service.space.setThresholds(percents);
     this.#units.tellWriters('thresholds-changed');
   }
 

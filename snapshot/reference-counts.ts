@@ -47,6 +47,8 @@ export class ReferenceCounts {
   readonly #chunks = new Map<number, SummaryChunk>();
   readonly #pageChanges: ChangeTracker<ReferencePage>;
   readonly #chunkChanges: ChangeTracker<SummaryChunk>;
+  /** How often a place became shared, or is shared no longer. */
+  changes = 0;
   /** Pages in which a place is shared. */
   #count = 0;
   /** The page of the last change, since changes come in runs. */
@@ -102,6 +104,26 @@ export class ReferenceCounts {
     return this.#pages.has(page) || !this.#isStored(page);
   }
 
+  /** Whether the place has several entries. To be asked where it is ready. */
+  isShared(place: number): boolean {
+    const page = this.#pages.get(Math.floor(place / REFERENCE_PLACES));
+    return page !== undefined && page.beyondAt(place % REFERENCE_PLACES) !== 0;
+  }
+
+  /** The stored page of a place that is not ready, for looking at it only; none stays resident for it. */
+  peek(place: number): MaybePromise<ReferencePage> {
+    const number = Math.floor(place / REFERENCE_PLACES);
+    const decode = (bytes: Uint8Array | undefined): ReferencePage => {
+      const resident = this.#pages.get(number);
+      if (resident !== undefined) return resident;
+      if (bytes !== undefined) return decodeReferences(bytes, number, this.#checksum);
+      if (this.#isStored(number)) throw corruptReferences(number, 'it is missing');
+      return new ReferencePage(number);
+    };
+    const found = this.#meta.get(referenceKey(number));
+    return found instanceof Promise ? found.then(decode) : decode(found);
+  }
+
   /** Makes the page of this place resident. Fails with the store errors CORRUPT and IO. */
   load(place: number): MaybePromise<void> {
     const number = Math.floor(place / REFERENCE_PLACES);
@@ -122,6 +144,7 @@ export class ReferenceCounts {
       page.add(at - base, pageEnd - base, 1);
       at = pageEnd;
       if (shared === 0) this.#added(page);
+      if (page.shared !== shared) this.changes += 1;
     }
   }
 
@@ -138,7 +161,9 @@ export class ReferenceCounts {
     if (before === 0) return true;
     this.#last = page;
     this.#pageChanges.changing(page);
+    const { shared } = page;
     page.take(at);
+    if (page.shared !== shared) this.changes += 1;
     if (page.shared === 0) this.#removed(page);
     return false;
   }

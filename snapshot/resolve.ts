@@ -76,6 +76,11 @@ export class Resolver {
     if (kept !== undefined) this.#drop(kept);
   }
 
+  /** Differs from what it was when a record has changed tables of this page since, or may. */
+  changesOf(page: number): number {
+    return this.#changes[page % CHANGE_COUNTERS] as number;
+  }
+
   /** A record changes tables of this page: builds under way begin again. */
   touching(page: number): void {
     const counter = page % CHANGE_COUNTERS;

@@ -49,7 +49,8 @@ const WATCH_SHARE = 1 / 1024;
 
 export class Space {
   readonly #options: SpaceOptions;
-  readonly #thresholds: Thresholds;
+  #thresholdPercents: readonly number[];
+  #thresholds: Thresholds;
   #reserved: readonly VlunObject[] = [];
   /** The version of the catalogue that `#reserved` was found for. */
   #version = -1;
@@ -61,7 +62,18 @@ export class Space {
 
   constructor(options: SpaceOptions) {
     this.#options = options;
+    this.#thresholdPercents = options.thresholdPercents;
     this.#thresholds = new Thresholds(options.thresholdPercents);
+  }
+
+  get thresholdPercents(): readonly number[] {
+    return this.#thresholdPercents;
+  }
+
+  setThresholds(percents: readonly number[]): void {
+    this.#thresholdPercents = percents;
+    this.#thresholds = new Thresholds(percents);
+    this.watch();
   }
 
   /** Free blocks that are kept for VLUNs with a reservation. */
@@ -82,9 +94,8 @@ export class Space {
 
   /** What is left of the capacity at each threshold, the first to come first. */
   get thresholdsBytes(): readonly number[] {
-    const { allocator, thresholdPercents } = this.#options;
-    const capacityBytes = allocator.capacityBlocks * POOL_BLOCK_BYTES;
-    const percents = [...thresholdPercents].sort((a, b) => a - b);
+    const capacityBytes = this.#options.allocator.capacityBlocks * POOL_BLOCK_BYTES;
+    const percents = [...this.#thresholdPercents].sort((a, b) => a - b);
     return percents.map((percent) => (capacityBytes * (100 - percent)) / 100);
   }
 
@@ -97,14 +108,17 @@ export class Space {
     return this.#storableBlocks() - this.#claims(reserved, own) - working;
   }
 
-  /** Refuses a draft under which more would be promised than there is. OperatorError no-space. */
-  refuseOvercommit(draft: Draft): void {
+  /**
+   * Refuses a draft under which more would be promised than there is, or than there will be once the space
+   * has grown by so much. OperatorError no-space.
+   */
+  refuseOvercommit(draft: Draft, growBlocks = 0): void {
     const after = draft.vluns().filter(isReserved);
     const before = this.#reservations();
     const claims = (vluns: readonly VlunObject[]): number =>
       vluns.reduce((sum, vlun) => sum + this.#claimOf(vlun), this.#workingFor(vluns));
     const more = claims(after) - claims(before);
-    const available = this.availableBlocks;
+    const available = this.availableBlocks + growBlocks;
     if (more <= 0 || more <= available) return;
     throw new OperatorError(
       'no-space',

@@ -18,6 +18,7 @@ import { ImageStats, ImageTable } from './image-table.ts';
 import { tableKey, tableOfKey } from './keys.ts';
 import type { MetaSpace } from './medium/medium.ts';
 import { PageCache } from './page-cache.ts';
+import { PageWatchers } from './page-watchers.ts';
 import type { SummaryChunk } from './summary.ts';
 import { TableCheckpoint } from './table-checkpoint.ts';
 import { loadImageTables } from './table-load.ts';
@@ -46,6 +47,7 @@ const SCAN_PAGES_MIN = 4;
 const NO_STATS = { entries: 0, data: 0 } as const;
 
 export class TableStore {
+  readonly watchers = new PageWatchers();
   readonly #meta: MetaSpace;
   readonly #checksum: Checksum;
   readonly #images: Map<number, ImageTable>;
@@ -324,6 +326,7 @@ export class TableStore {
     page.data += data;
     if (before === 0) table.addPage(page.page, this.#chunks);
     else if (page.entries === 0) table.deletePage(page.page, this.#chunks);
+    this.watchers.changed(page.image, page.page);
     this.#stats.changing(table.stats);
     table.stats.entries += entries;
     table.stats.data += data;

@@ -30,7 +30,8 @@ import type { TargetUnits } from './targets/unit-map.ts';
 
 export interface FrontOptions {
   readonly pool: Pool;
-  readonly advertise: readonly string[];
+  /** What SendTargets answers instead of where sockets are accepted: HOST:PORT each. */
+  readonly advertise?: () => readonly string[];
   /** Where sockets are accepted: HOST:PORT each. None where there are no listening sockets. */
   readonly portals?: () => readonly string[];
   /** Name of the default target of a new pool. */
@@ -75,7 +76,7 @@ export class Front {
     this.#registry = new SessionRegistry(this.#limits);
     this.#directory = targetDirectory({
       targets,
-      advertise: options.advertise,
+      advertise: options.advertise ?? (() => []),
       portals: options.portals ?? (() => []),
       accepting: () => this.#accepting && options.pool.state === 'serving',
     });

@@ -9,34 +9,36 @@ import { Pool } from '../snapshot/pool.ts';
 import type { PoolFact, PoolOptions } from '../snapshot/pool-types.ts';
 import { RunningExports } from './admin/exports.ts';
 import { AdminServer } from './admin/server.ts';
+import type { AdminContext } from './admin/verb.ts';
 import { ADMIN_STREAM_VERBS, ADMIN_VERBS } from './admin/verbs.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { blockChecksum } from './checksums.ts';
 import type { Clock } from './clock.ts';
+import { type ApplyRequest, applyConfiguration } from './config/apply.ts';
+import { Doors } from './doors.ts';
 import { Front } from './front.ts';
-import { IsnsClient } from './isns/client.ts';
 import { describeEntity } from './isns/entity.ts';
-import type { IsnsEntity } from './isns/messages.ts';
 import type { Log } from './log.ts';
 import { logPoolFact } from './log-facts.ts';
 import { PoolEvents } from './monitor/events.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { Schedules } from './schedules/schedules.ts';
+import { asSettings, SETTINGS_DOCUMENT, type Settings } from './settings.ts';
 import type { Hub } from './shell/hub.ts';
-import { type Accept, isLoopback, Portal, type PortalAddress } from './shell/portal.ts';
+import { isLoopback, Portal, type PortalAddress, type Welcome } from './shell/portal.ts';
 import type { Targets } from './targets/targets.ts';
 
 export interface ServerOptions {
   readonly medium: Medium;
-  readonly portals: readonly PortalAddress[];
-  readonly advertise: readonly string[];
-  /** An iSNS server that is told of the portals and targets. */
-  readonly isns?: PortalAddress;
+  /** What the command line says of the doors, before what the pool keeps. */
+  readonly settings?: Settings;
   readonly adminSocket: string;
   /** Where health, readiness and metrics are told over HTTP; nowhere unless stated. */
   readonly metrics?: PortalAddress;
   /** Name of the default target of a new pool. */
   readonly defaultTarget: string;
+  /** A configuration that is applied before anybody is let in. */
+  readonly config?: ApplyRequest;
   /** The LUN that a new pool begins with. */
   readonly init?: { readonly name: string; readonly sizeBytes: number };
   /** Bounds of the pool; its defaults where nothing is said. */
@@ -57,20 +59,18 @@ export class SnaplunServer {
   readonly #exports = new RunningExports();
   readonly #schedules: Schedules;
   readonly #options: ServerOptions;
-  readonly #portals: Portal[];
-  readonly #startedAtMs: number;
+  readonly #doors: Doors;
   readonly #monitor: Monitor | undefined;
+  readonly #context: AdminContext;
   #admin: AdminServer | undefined;
-  #isns: IsnsClient | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ServerOptions, { pool, front, portals, monitor }: Parts) {
+  private constructor(options: ServerOptions, { pool, front, doors, monitor }: Parts) {
     this.#options = options;
-    this.#portals = portals;
+    this.#doors = doors;
     this.#monitor = monitor;
     this.pool = pool;
     this.#front = front;
-    this.#startedAtMs = options.clock.wallMs();
     this.#schedules = new Schedules({
       pool,
       clock: options.clock,
@@ -79,6 +79,16 @@ export class SnaplunServer {
       inUse: ({ vlun, snapshot }) =>
         front.targets.mappings({ vlun, snapshot }).length > 0 || this.#exports.has(vlun, snapshot),
     });
+    this.#context = {
+      ...{ pool, targets: front.targets, hub: front.hub, doors, schedules: this.#schedules },
+      ...{ exports: this.#exports, changes: this.#changes, log: options.log },
+      portals: () => doors.addresses,
+      startedAtMs: options.clock.wallMs(),
+      wallMs: () => options.clock.wallMs(),
+      nowMs: () => options.clock.nowMs(),
+      poolDescription: options.medium.description,
+      metricsAddress: monitor?.address,
+    };
   }
 
   static async start(options: ServerOptions): Promise<SnaplunServer> {
@@ -88,16 +98,16 @@ export class SnaplunServer {
       await monitor?.close();
       throw error;
     });
-    const { advertise, defaultTarget, clock, log } = options;
-    const open: Portal[] = [];
-    const portals = (): readonly string[] => open.map((portal) => portal.address);
-    const front = await Front.open({ pool, advertise, portals, defaultTarget, clock, log, randomBytes });
-    const server = new SnaplunServer(options, { pool, front, portals: open, monitor });
+    const { defaultTarget, clock, log } = options;
+    const addresses = { portals: () => doors.addresses, advertise: () => doors.advertise };
+    const front = await Front.open({ pool, ...addresses, defaultTarget, clock, log, randomBytes });
+    const doors = makeDoors(options, front);
+    const server = new SnaplunServer(options, { pool, front, doors, monitor });
     try {
       await server.#makeFirstLun();
-      await server.#openDoors();
+      await server.#declare();
+      await server.#open();
       server.#schedules.start();
-      server.#startIsns();
       monitor?.serving({ pool, poolEvents, front });
     } catch (error) {
       await server.stop();
@@ -116,7 +126,7 @@ export class SnaplunServer {
 
   /** Where the portals listen: HOST:PORT each. */
   get portals(): readonly string[] {
-    return this.#portals.map((portal) => portal.address);
+    return this.#doors.addresses;
   }
 
   /** Where health, readiness and metrics are told: HOST:PORT. */
@@ -152,50 +162,33 @@ export class SnaplunServer {
     return this.targets.list().some((target) => this.targets.document(target.name).retiredLuns.length > 0);
   }
 
-  async #openDoors(): Promise<void> {
-    const options = this.#options;
-    this.#admin = await AdminServer.open(
-      options.adminSocket,
-      {
-        pool: this.pool,
-        targets: this.targets,
-        hub: this.hub,
-        schedules: this.#schedules,
-        exports: this.#exports,
-        changes: this.#changes,
-        log: options.log,
-        portals: () => this.portals,
-        startedAtMs: this.#startedAtMs,
-        wallMs: () => options.clock.wallMs(),
-        nowMs: () => options.clock.nowMs(),
-        poolDescription: options.medium.description,
-        metricsAddress: this.metricsAddress,
-      },
-      { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS },
-    );
-    const accept: Accept = (socket, receiver) => this.#front.accept(socket, receiver);
-    const onFull = (peer: string): void => this.#front.refused(peer, 'the portal has as many as it takes');
-    const welcome = { accept, onFull, buffers: this.#front.hub.buffers };
-    for (const where of options.portals) {
-      this.#portals.push(await Portal.open(where, welcome));
-    }
+  /** What a configuration file declares stands before anybody is let in. */
+  async #declare(): Promise<void> {
+    const { config } = this.#options;
+    if (config === undefined) return;
+    const { changes } = await applyConfiguration(this.#context, config);
+    this.#options.log.info('configuration applied', {
+      event: 'config-applied',
+      file: config.file,
+      changes: changes.length,
+    });
   }
 
-  /** Nobody waits for it: who knows the address is served without it. */
-  #startIsns(): void {
-    const { isns, advertise, clock, log } = this.#options;
-    if (isns === undefined) return;
-    const { targets } = this;
-    const entity = (): IsnsEntity => describeEntity({ targets, advertise, portals: this.portals });
-    this.#isns = new IsnsClient({ server: isns, entity, clock, log });
-    void this.#isns.refresh();
+  async #open(): Promise<void> {
+    const { adminSocket, bounds } = this.#options;
+    const settings = asSettings(this.pool.documents.get(SETTINGS_DOCUMENT));
+    if (bounds?.thresholdPercents === undefined && settings.thresholdPercents !== undefined) {
+      this.pool.setThresholds(settings.thresholdPercents);
+    }
+    const verbs = { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS };
+    this.#admin = await AdminServer.open(adminSocket, this.#context, verbs);
+    await this.#doors.open(settings);
   }
 
   async #stop(): Promise<void> {
     const { clock, log } = this.#options;
     this.#monitor?.stopping();
-    for (const portal of this.#portals) portal.close();
-    const forgotten = this.#isns?.stop();
+    const forgotten = this.#doors.close();
     const front = this.#front;
     front.askLogouts(LOGOUT_WITHIN_MS);
     const deadlineMs = clock.nowMs() + STOP_WITHIN_MS;
@@ -216,7 +209,7 @@ export class SnaplunServer {
 interface Parts {
   readonly pool: Pool;
   readonly front: Front;
-  readonly portals: Portal[];
+  readonly doors: Doors;
   readonly monitor: Monitor | undefined;
 }
 
@@ -229,6 +222,22 @@ async function openMonitor({ metrics, clock, log }: ServerOptions): Promise<Moni
     log.warn('metrics are told to whoever asks, beyond this machine', { event: 'metrics-open', address });
   }
   return monitor;
+}
+
+function makeDoors({ settings = {}, bounds, clock, log }: ServerOptions, front: Front): Doors {
+  const welcome: Welcome = {
+    accept: (socket, receiver) => front.accept(socket, receiver),
+    onFull: (peer) => front.refused(peer, 'the portal has as many as it takes'),
+    buffers: front.hub.buffers,
+  };
+  const doors: Doors = new Doors({
+    fixed: { ...settings, thresholdPercents: bounds?.thresholdPercents },
+    open: (where) => Portal.open(where, welcome),
+    entity: () => describeEntity({ targets: front.targets, ...doors.reachable }),
+    clock,
+    log,
+  });
+  return doors;
 }
 
 async function openPool(options: ServerOptions, events: PoolEvents): Promise<Pool> {

@@ -24,6 +24,15 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** As `parseSize` reads it, exactly: the largest unit of which it is a whole number. */
+export function exactSize(bytes: number): string {
+  for (const unit of ['P', 'T', 'G', 'M', 'K']) {
+    const factor = FACTORS[unit.toLowerCase()] ?? 1;
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return String(bytes);
+}
+
 /** For people: the largest unit that leaves at least 1, with up to one decimal. */
 export function formatSize(bytes: number): string {
   let value = bytes;

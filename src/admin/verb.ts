@@ -1,6 +1,7 @@
 /** An admin verb is one row: its name, its arguments, whether it changes anything, and what it does. */
 import type { Pool } from '../../snapshot/pool.ts';
 import type { ChangeQueue } from '../change-queue.ts';
+import type { Doors } from '../doors.ts';
 import type { Log } from '../log.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { Hub } from '../shell/hub.ts';
@@ -12,6 +13,7 @@ export interface AdminContext {
   readonly pool: Pool;
   readonly targets: Targets;
   readonly hub: Hub;
+  readonly doors: Doors;
   readonly schedules: Schedules;
   readonly exports: RunningExports;
   readonly changes: ChangeQueue;

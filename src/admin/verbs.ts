@@ -1,5 +1,6 @@
 import type { StreamVerb, Verb } from './verb.ts';
 import { ACCESS_VERBS } from './verbs/access.ts';
+import { CONFIG_VERBS } from './verbs/config.ts';
 import { LUN_VERBS } from './verbs/lun.ts';
 import { POOL_VERBS } from './verbs/pool.ts';
 import { SCHEDULE_VERBS } from './verbs/schedule.ts';
@@ -14,6 +15,7 @@ export const ADMIN_VERBS: readonly Verb[] = [
   ...SCHEDULE_VERBS,
   ...ACCESS_VERBS,
   ...POOL_VERBS,
+  ...CONFIG_VERBS,
 ];
 
 /** Those that carry bytes besides. */

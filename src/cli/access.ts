@@ -2,7 +2,7 @@
 import type { Argv } from 'yargs';
 import { type GlobalOptions, runVerb } from './command.ts';
 import { forceOption } from './lun.ts';
-import { readSecret } from './secret.ts';
+import { readSecret, secretPath } from './secret.ts';
 import { table } from './table.ts';
 
 interface TargetRow {
@@ -221,8 +221,10 @@ export function chapCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
               target: argv.target,
               user: argv.user,
               secret: readSecret(argv['secret-file']),
+              secretFile: secretPath(argv['secret-file']),
               mutualUser: argv['mutual-user'],
               mutualSecret: mutual === undefined ? undefined : readSecret(mutual),
+              mutualSecretFile: mutual === undefined ? undefined : secretPath(mutual),
             },
             () => `CHAP is on for ${argv.user}${mutual === undefined ? '' : ', mutual'}`,
           );

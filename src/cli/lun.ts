@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import type { VlunRow } from '../admin/verbs/rows.ts';
 import { formatSize, parseSize } from '../units-of-size.ts';
 import { type GlobalOptions, lunOption, runVerb } from './command.ts';
+import { spaceCells } from './space.ts';
 import { table } from './table.ts';
 
 export function lunCommands(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
@@ -201,8 +202,7 @@ function vlunTable(rows: readonly VlunRow[]): string {
       row.name,
       row.lun ?? undefined,
       formatSize(row.sizeBytes),
-      formatSize(row.usedBytes),
-      formatSize(row.exclusiveBytes),
+      ...spaceCells({ ...row, referencedBytes: row.usedBytes }),
       row.readOnly ? 'ro' : 'rw',
       row.tracks,
       row.parent,

@@ -4,6 +4,7 @@ import { OperatorError, StoreError } from '../../lun/errors.ts';
 import { VERSION } from '../product.ts';
 import { chapCommands, initiatorCommands, sessionCommands, targetCommands } from './access.ts';
 import type { GlobalOptions } from './command.ts';
+import { applyCommand, configCommands } from './config.ts';
 import { lunCommands } from './lun.ts';
 import { poolCommands, statusCommand } from './pool.ts';
 import { scheduleCommands } from './schedule.ts';
@@ -26,6 +27,8 @@ const GROUPS: readonly ((root: Argv<GlobalOptions>) => Argv<GlobalOptions>)[] = 
   chapCommands,
   sessionCommands,
   poolCommands,
+  applyCommand,
+  configCommands,
   statusCommand,
 ];
 

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
-import { cacheBounds, POOL_DEFAULTS } from '../../snapshot/pool-types.ts';
+import { cacheBounds } from '../../snapshot/pool-types.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
 import { ISNS_PORT } from '../isns/messages.ts';
@@ -11,20 +11,23 @@ import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '
 import { openOrCreatePoolMedium } from '../media.ts';
 import { METRICS_PORT, MONITOR_HOST } from '../monitor/monitor.ts';
 import { SnaplunServer } from '../server.ts';
+import type { Settings } from '../settings.ts';
 import { type PortalAddress, parsePortal } from '../shell/portal.ts';
 import { defaultTargetName, iscsiName } from '../targets/names.ts';
 import { parseSize } from '../units-of-size.ts';
 import type { GlobalOptions } from './command.ts';
+import { readConfigFile } from './config.ts';
 
 interface ServeOptions extends GlobalOptions {
   readonly pool: string | undefined;
-  readonly portal: readonly string[];
-  readonly advertise: readonly string[];
+  readonly portal: readonly string[] | undefined;
+  readonly advertise: readonly string[] | undefined;
   readonly isns: string | undefined;
   readonly metrics: string | undefined;
   readonly target: string | undefined;
   readonly init: string | undefined;
-  readonly threshold: readonly number[];
+  readonly threshold: readonly number[] | undefined;
+  readonly config: string | undefined;
   readonly cache: string | undefined;
   readonly 'log-format': LogFormat;
   readonly 'log-level': LogLevel;
@@ -40,15 +43,14 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         .option('portal', {
           type: 'string',
           array: true,
-          default: [DEFAULT_PORTAL],
-          describe: 'HOST:PORT to listen on; repeatable',
+          describe: `HOST:PORT to listen on; repeatable (default: what was applied, else ${DEFAULT_PORTAL})`,
         })
         .option('advertise', {
           type: 'string',
           array: true,
-          default: [],
           describe: 'HOST:PORT that SendTargets answers',
         })
+        .option('config', { type: 'string', describe: 'configuration to apply before anybody is let in' })
         .option('isns', { type: 'string', describe: 'HOST[:PORT] of an iSNS server to register with' })
         .option('metrics', {
           type: 'string',
@@ -59,8 +61,7 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         .option('threshold', {
           type: 'number',
           array: true,
-          default: [...POOL_DEFAULTS.thresholdPercents],
-          describe: 'percent of the space at which to warn; repeatable; 0: never',
+          describe: 'percent of the space at which to warn; repeatable; 0: never (default: 80 and 90)',
         })
         .option('cache', {
           type: 'string',
@@ -87,27 +88,24 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
 async function serve(options: ServeOptions): Promise<void> {
   const pool = options.pool ?? defaultPool(process.env, process.getuid?.() === 0);
   const init = options.init === undefined ? undefined : parseInit(options.init);
-  const portals = options.portal.map((text) => parsePortal(text));
-  const advertise = options.advertise.map((text) => {
-    parsePortal(text);
-    return text;
-  });
+  const settings = settingsOf(options);
+  const thresholds = options.threshold === undefined ? undefined : thresholdsOf(options.threshold);
   const defaultTarget =
     options.target === undefined ? defaultTargetName(hostname()) : iscsiName(options.target, '--target');
   const bounds = options.cache === undefined ? {} : cacheBounds(parseCache(options.cache));
   const adminSocket = options.admin ?? defaultAdminSocket(process.env, pool);
+  const config = options.config === undefined ? undefined : readConfigFile(options.config);
   const log = createLog({ format: options['log-format'], level: options['log-level'] });
   const medium = await openOrCreatePoolMedium(pool, DEFAULT_POOL_BYTES);
   const server = await SnaplunServer.start({
     medium,
-    portals,
-    advertise,
+    settings,
     adminSocket,
     defaultTarget,
-    ...(options.isns === undefined ? {} : { isns: parsePortal(options.isns, ISNS_PORT) }),
     ...(options.metrics === undefined ? {} : { metrics: parseMetrics(options.metrics) }),
+    ...(config === undefined ? {} : { config }),
     ...(init === undefined ? {} : { init }),
-    bounds: { ...bounds, thresholdPercents: thresholdsOf(options.threshold) },
+    bounds: { ...bounds, ...(thresholds === undefined ? {} : { thresholdPercents: thresholds }) },
     clock: systemClock,
     log,
   });
@@ -121,6 +119,13 @@ async function serve(options: ServeOptions): Promise<void> {
 function parseMetrics(text: string): PortalAddress {
   const alone = /^\d+$/.test(text);
   return parsePortal(alone ? `${MONITOR_HOST}:${text}` : text, METRICS_PORT);
+}
+
+/** What is said here goes before what is kept in the pool. */
+function settingsOf({ portal, advertise, isns }: ServeOptions): Settings {
+  for (const text of [...(portal ?? []), ...(advertise ?? [])]) parsePortal(text);
+  if (isns !== undefined) parsePortal(isns, ISNS_PORT);
+  return { portals: portal, advertise, isns };
 }
 
 /** A pool that had failed could not be flushed when the server stopped. */

@@ -1,10 +1,10 @@
 /** `snaplun snapshot …`, `preserve` and `release`. */
 import type { Argv } from 'yargs';
 import type { SnapshotRow, VlunRow } from '../admin/verbs/rows.ts';
-import { formatSize } from '../units-of-size.ts';
 import { type GlobalOptions, lunOption, parseSnapshotName, runVerb } from './command.ts';
 import { diffCommand } from './diff.ts';
 import { forceOption } from './lun.ts';
+import { spaceCells } from './space.ts';
 import { table } from './table.ts';
 
 const SNAPSHOT = { type: 'string', demandOption: true, describe: 'NAME@SNAP' } as const;
@@ -186,12 +186,6 @@ function snapshotTable(rows: readonly SnapshotRow[]): string {
   if (rows.length === 0) return 'no snapshots; `snaplun snapshot create NAME SNAP` makes one';
   return table(
     ['SNAPSHOT', 'CREATED', 'REFERENCED', 'EXCLUSIVE', 'LUN'],
-    rows.map((row) => [
-      `${row.lun}@${row.name}`,
-      row.createdAt,
-      formatSize(row.referencedBytes),
-      formatSize(row.exclusiveBytes),
-      row.mappedLun,
-    ]),
+    rows.map((row) => [`${row.lun}@${row.name}`, row.createdAt, ...spaceCells(row), row.mappedLun]),
   );
 }

@@ -45,6 +45,7 @@ export class Schedules {
   readonly #failures = new Map<string, Failure>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
+  #started = false;
   #stopped = false;
 
   constructor(options: SchedulesOptions) {
@@ -74,7 +75,7 @@ export class Schedules {
     }
     const present = this.#all().find(([, one]) => sameSchedule(one, schedule));
     if (present === undefined) this.#refuseSecond(schedule);
-    const document = present?.[0] ?? this.#freeDocument();
+    const document = present?.[0] ?? freeDocument(new Set(this.#all().map(([taken]) => taken)));
     const lastRunMs = present?.[1].lastRunMs;
     const stored = { ...schedule, ...(lastRunMs !== undefined && { lastRunMs }) };
     await pool.documents.put({ [document]: stored });
@@ -116,8 +117,35 @@ export class Schedules {
     return changes;
   }
 
+  /** The documents in which exactly these schedules stand; one that stays as it is keeps its own. */
+  planAll(wanted: readonly Omit<Schedule, 'setAtMs' | 'lastRunMs'>[]): DocumentChanges {
+    const changes: Record<string, Schedule | undefined> = {};
+    const present = this.#all();
+    const setAtMs = this.#options.clock.wallMs();
+    for (const [document, one] of present) {
+      const as = wanted.find((other) => sameSchedule(one, other));
+      if (as === undefined) changes[document] = undefined;
+      else if (!sameRule(one, as)) changes[document] = { ...one, when: as.when, keep: as.keep, setAtMs };
+    }
+    const taken = new Set(present.map(([document]) => document));
+    for (const schedule of wanted) {
+      if (present.some(([, one]) => sameSchedule(one, schedule))) continue;
+      const document = freeDocument(taken);
+      taken.add(document);
+      changes[document] = { ...schedule, setAtMs };
+    }
+    return changes;
+  }
+
+  /** Their documents were changed by somebody else. */
+  changed(documents: readonly string[]): void {
+    for (const document of documents) this.#failures.delete(document);
+    this.#arm();
+  }
+
   /** From now on what is due is run; what was missed, at once. */
   start(): void {
+    this.#started = true;
     this.#arm();
   }
 
@@ -133,14 +161,6 @@ export class Schedules {
     return documents
       .names(SCHEDULE_DOCUMENTS)
       .map((document) => [document, asSchedule(documents.get(document))] as const);
-  }
-
-  #freeDocument(): string {
-    const taken = new Set(this.#all().map(([document]) => document));
-    for (let number = 1; ; number += 1) {
-      const document = `${SCHEDULE_DOCUMENTS}${number}`;
-      if (!taken.has(document)) return document;
-    }
   }
 
   #refuseSecond(schedule: Schedule): void {
@@ -161,7 +181,7 @@ export class Schedules {
   }
 
   #arm(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#started) return;
     const { clock, changes } = this.#options;
     this.#cancel?.();
     const next = this.#all().map(([document, schedule]) => this.#nextRunMs(document, schedule));
@@ -255,6 +275,20 @@ function sameLuns(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((lun, at) => lun === other[at]);
 }
 
-function sameSchedule(one: Schedule, other: Schedule): boolean {
+function freeDocument(taken: ReadonlySet<string>): string {
+  for (let number = 1; ; number += 1) {
+    const document = `${SCHEDULE_DOCUMENTS}${number}`;
+    if (!taken.has(document)) return document;
+  }
+}
+
+type Rule = Pick<Schedule, 'when' | 'keep'>;
+
+function sameRule(one: Rule, other: Rule): boolean {
+  const words = ({ when, keep }: Rule): string => JSON.stringify([when, Object.entries(keep).sort()]);
+  return words(one) === words(other);
+}
+
+function sameSchedule(one: Pick<Schedule, 'name' | 'luns'>, other: Pick<Schedule, 'name' | 'luns'>): boolean {
   return one.name === other.name && sameLuns(one.luns, other.luns);
 }

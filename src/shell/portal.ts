@@ -48,8 +48,11 @@ export function isLoopback(address: string): boolean {
 /** Takes over a socket, and the receiver that reads it where it has one. */
 export type Accept = (socket: Socket, receiver: Receiver | undefined) => void;
 
+/** Opens a portal whose connections go where they all go. OperatorError portal. */
+export type OpenPortal = (where: PortalAddress) => Promise<Portal>;
+
 /** Where connections go. */
-interface Welcome {
+export interface Welcome {
   readonly accept: Accept;
   readonly buffers: BufferSource;
   /** A connection from this address was closed, because there are too many. */

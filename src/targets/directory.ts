@@ -17,7 +17,7 @@ export const PORTAL_GROUP_TAG = 1;
 export interface DirectoryOptions {
   readonly targets: Targets;
   /** What SendTargets answers instead of the addresses that are listened on: HOST:PORT. */
-  readonly advertise: readonly string[];
+  readonly advertise: () => readonly string[];
   /** Where the server listens: HOST:PORT each. */
   readonly portals: () => readonly string[];
   /** False while the server stops: logins are told "service unavailable". */
@@ -56,7 +56,7 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
       return open || documents.length === 0 ? { method: 'none' } : authenticationOf(documents);
     },
     list(asker: Asker): readonly TargetListing[] {
-      const { advertise } = options;
+      const advertise = options.advertise();
       const addresses = advertise.length > 0 ? advertise : reachable(asker.localAddress, options.portals());
       return targets
         .list()

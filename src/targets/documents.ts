@@ -15,6 +15,8 @@ export interface LunReference {
 export interface StoredCredentials {
   readonly name: string;
   readonly secretHex: string;
+  /** Where the operator keeps it, for a configuration that names the file instead of the secret. */
+  readonly file?: string;
 }
 
 export interface TargetDocument {
@@ -77,4 +79,21 @@ export function sameReference(a: LunReference, b: LunReference): boolean {
 /** NAME or NAME@SNAP, as the operator writes it. */
 export function referenceText(reference: LunReference): string {
   return reference.snapshot === undefined ? reference.vlun : `${reference.vlun}@${reference.snapshot}`;
+}
+
+/** NAME or NAME@SNAP taken apart. */
+export function referenceOf(text: string): LunReference {
+  const [vlun = '', snapshot] = text.split('@', 2);
+  return snapshot === undefined ? { vlun } : { vlun, snapshot };
+}
+
+/** The document in which this initiator is shown these LUNs only, or all. */
+export function withMask(
+  { lunMasks = {}, ...document }: TargetDocument,
+  name: string,
+  luns: readonly number[] | undefined,
+): TargetDocument {
+  const { [name]: _before, ...others } = lunMasks;
+  const masks = luns === undefined ? others : { ...others, [name]: [...new Set(luns)].sort((a, b) => a - b) };
+  return Object.keys(masks).length === 0 ? document : { ...document, lunMasks: masks };
 }

@@ -199,6 +199,15 @@ export class Targets {
     });
   }
 
+  /** Takes units out of sight, until the next `refresh` shows what the documents say. */
+  hide(gone: (reference: LunReference) => boolean): void {
+    for (const { name, units } of this.#byName.values()) {
+      const document = this.document(name);
+      const left = Object.entries(document.luns).filter(([, reference]) => !gone(reference));
+      units.replace(this.#unitsOf({ ...document, luns: Object.fromEntries(left) }));
+    }
+  }
+
   /** Makes what is shown agree with the documents; the unit maps tell whoever listens. */
   refresh(): void {
     const entries = this.server.targets;

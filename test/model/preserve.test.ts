@@ -184,7 +184,7 @@ describe('the rules one by one', () => {
     const before = pair.world.pool.status().usedBytes;
     await pair.preserve('V1', 'V2');
     expect(pair.world.pool.status().usedBytes).toBe(before);
-    expect(pair.world.pool.usageOf('V2').exclusiveBytes).toBe(0);
+    expect((await pair.world.pool.usageOf('V2')).exclusiveBytes).toBe(0);
   });
 
   test('P4: a write to V2 makes an entry there, and V1 never sees it', async () => {
@@ -193,7 +193,7 @@ describe('the rules one by one', () => {
     const before = await readBytes(pair.device('V1'), 0, SECTORS);
     await pair.preserve('V1', 'V2');
     await pair.write('V2');
-    expect(pair.world.pool.usageOf('V2').exclusiveBytes).toBe(4096);
+    expect((await pair.world.pool.usageOf('V2')).exclusiveBytes).toBe(4096);
     expect(await readBytes(pair.device('V1'), 0, SECTORS)).toEqual(before);
     await pair.expectEqual('V2 reads its own');
   });
@@ -204,9 +204,10 @@ describe('the rules one by one', () => {
     await pair.preserve('V2', 'V3');
     await pair.preserve('V1', 'V4');
     for (const name of ['V2', 'V3', 'V4']) await pair.write(name);
-    for (const name of ['V3', 'V4']) expect(pair.world.pool.usageOf(name).exclusiveBytes).toBe(4096);
+    for (const name of ['V3', 'V4']) expect((await pair.world.pool.usageOf(name)).exclusiveBytes).toBe(4096);
     await pair.write('V1');
-    for (const name of ['V2', 'V3', 'V4']) expect(pair.world.pool.usageOf(name).exclusiveBytes).toBe(0);
+    for (const name of ['V2', 'V3', 'V4'])
+      expect((await pair.world.pool.usageOf(name)).exclusiveBytes).toBe(0);
     expect(pair.world.pool.status().usedBytes).toBe(4096);
     await pair.expectEqual('all follow V1');
   });
@@ -216,7 +217,7 @@ describe('the rules one by one', () => {
     await pair.preserve('V1', 'V2');
     await pair.write('V2');
     await pair.write('V1', PART);
-    expect(pair.world.pool.usageOf('V2').exclusiveBytes).toBe(4096);
+    expect((await pair.world.pool.usageOf('V2')).exclusiveBytes).toBe(4096);
     await pair.expectEqual('merged');
   });
 

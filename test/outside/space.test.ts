@@ -95,6 +95,7 @@ describe('Blocks that were unmapped go back to what the pool lies on', () => {
 });
 
 const SPACE_ALLOCATION_FAILED_WRITE_PROTECT = '7/27/07';
+const MODE_PARAMETERS_CHANGED = '6/2a/01';
 const THIN_PROVISIONING_SOFT_THRESHOLD_REACHED = '6/38/07';
 
 /** Writes MiB after MiB until the pool takes no more; how many it took. */
@@ -190,6 +191,8 @@ describe('A pool that is full', () => {
     const { server, session } = await serve(pool, 48);
     const filled = await fillUp(session);
     expect(await server.cli('pool', 'grow', '32M')).toMatchObject({ capacityBytes: 32 * MiB });
+    // The thresholds of the Logical Block Provisioning mode page are counts of blocks of the pool.
+    expect((await session.testUnitReady()).sense).toBe(MODE_PARAMETERS_CHANGED);
     for (let mib = filled; mib < 24; mib += 1) {
       good(await session.write((mib * MiB) / BLOCK, new Uint8Array(MiB).fill(mib + 1)));
     }

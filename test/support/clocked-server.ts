@@ -6,34 +6,44 @@ import assert from 'node:assert';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Medium } from '../../snapshot/medium/medium.ts';
 import { MemoryStore, openMemoryMedium } from '../../snapshot/medium/memory.ts';
 import { ask } from '../../src/admin/client.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Log } from '../../src/log.ts';
 import { SnaplunServer } from '../../src/server.ts';
+import type { Settings } from '../../src/settings.ts';
 import { type Outcome, run } from './child.ts';
 import { ManualTimers } from './manual-timers.ts';
 import { SNAPLUN } from './server.ts';
+
+export interface ClockedOptions {
+  readonly metrics?: boolean;
+  /** What the command line says; a free port of loopback unless told. */
+  readonly settings?: Settings;
+  /** What the pool lies on; memory unless told. */
+  readonly medium?: () => Medium;
+}
 
 export class ClockedServer {
   readonly timers: ManualTimers;
   /** Lines of the log: level, message and fields. */
   readonly log: string[] = [];
   readonly #folder: string;
-  readonly #metrics: boolean;
+  readonly #options: ClockedOptions;
   readonly #store = new MemoryStore({ capacityBlocks: 1 << 18 });
   #server: SnaplunServer | undefined;
 
-  private constructor(folder: string, nowMs: number, metrics: boolean) {
+  private constructor(folder: string, nowMs: number, options: ClockedOptions) {
     this.#folder = folder;
-    this.#metrics = metrics;
+    this.#options = options;
     this.timers = new ManualTimers(nowMs);
   }
 
   /** Starts at this time, ISO 8601. */
-  static async start(at: string, { metrics = false } = {}): Promise<ClockedServer> {
+  static async start(at: string, options: ClockedOptions = {}): Promise<ClockedServer> {
     const folder = await mkdtemp(join(tmpdir(), 'snaplun-clocked-'));
-    const clocked = new ClockedServer(folder, Date.parse(at), metrics);
+    const clocked = new ClockedServer(folder, Date.parse(at), options);
     await clocked.up();
     return clocked;
   }
@@ -52,11 +62,11 @@ export class ClockedServer {
   }
 
   async up(): Promise<void> {
+    const { metrics = false, settings = { portals: ['127.0.0.1:0'] }, medium } = this.#options;
     this.#server = await SnaplunServer.start({
-      medium: openMemoryMedium(this.#store),
-      portals: [{ host: '127.0.0.1', port: 0 }],
-      advertise: [],
-      ...(this.#metrics && { metrics: { host: '127.0.0.1', port: 0 } }),
+      medium: medium?.() ?? openMemoryMedium(this.#store),
+      settings,
+      ...(metrics && { metrics: { host: '127.0.0.1', port: 0 } }),
       adminSocket: this.#socket,
       defaultTarget: 'iqn.2026-11.io.snaplun:clocked',
       clock: this.#clock(),

@@ -138,7 +138,7 @@ export class WholeTarget {
       defer: queueMicrotask,
     };
     const front = await Front.open({
-      ...{ pool: world.pool, advertise: [], defaultTarget, clock, limits, log: logInto(lines) },
+      ...{ pool: world.pool, defaultTarget, clock, limits, log: logInto(lines) },
       randomBytes: (count) => random.bytes(count),
     });
     return new WholeTarget({ world, front, lines, timers });

@@ -1,13 +1,10 @@
 /** Verbs on targets and on who may use them: target, initiator, chap, session. */
 import { OperatorError } from '../../../lun/errors.ts';
 import { parsePortal } from '../../shell/portal.ts';
-import type { StoredCredentials, TargetDocument } from '../../targets/documents.ts';
+import { refuseSameSecrets, stored } from '../../targets/credentials.ts';
+import { type TargetDocument, withMask } from '../../targets/documents.ts';
 import { iscsiName } from '../../targets/names.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
-
-/** RFC 7143 §9.2.1 wants at least 96 bits; the upper bound is that of a CHAP value in practice. */
-const SECRET_BYTES_MIN = 12;
-const SECRET_BYTES_MAX = 255;
 
 const targetCreate = verb({
   name: 'target.create',
@@ -113,17 +110,6 @@ const allow = verb({
   },
 });
 
-/** The document in which this initiator is shown these LUNs only, or all. */
-function withMask(
-  { lunMasks = {}, ...document }: TargetDocument,
-  name: string,
-  luns: readonly number[] | undefined,
-): TargetDocument {
-  const { [name]: _before, ...others } = lunMasks;
-  const masks = luns === undefined ? others : { ...others, [name]: [...new Set(luns)].sort((a, b) => a - b) };
-  return Object.keys(masks).length === 0 ? document : { ...document, lunMasks: masks };
-}
-
 const deny = verb({
   name: 'initiator.deny',
   changes: true,
@@ -160,39 +146,24 @@ const initiatorList = verb({
   },
 });
 
-function stored(name: string, secret: string): StoredCredentials {
-  const bytes = Buffer.from(secret, 'utf8');
-  if (bytes.byteLength < SECRET_BYTES_MIN || bytes.byteLength > SECRET_BYTES_MAX) {
-    throw new OperatorError(
-      'bad-secret',
-      `a CHAP secret has ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes, not ${bytes.byteLength} (RFC 7143 §9.2.1)`,
-    );
-  }
-  return { name, secretHex: bytes.toString('hex') };
-}
-
 const chapSet = verb({
   name: 'chap.set',
   changes: true,
   fields: {
     target: 'string?',
-    user: 'string',
-    secret: 'string',
-    mutualUser: 'string?',
-    mutualSecret: 'string?',
+    ...{ user: 'string', secret: 'string', secretFile: 'string?' },
+    ...{ mutualUser: 'string?', mutualSecret: 'string?', mutualSecretFile: 'string?' },
   },
   async run(context, args) {
     if ((args.mutualUser === undefined) !== (args.mutualSecret === undefined)) {
       throw new OperatorError('usage', 'mutual CHAP wants a name and a secret of its own');
     }
-    if (args.mutualSecret === args.secret) {
-      throw new OperatorError('bad-secret', 'the two secrets of mutual CHAP must differ (RFC 7143 §9.2.1)');
-    }
-    const inbound = stored(args.user, args.secret);
+    const inbound = stored({ name: args.user, secret: args.secret, file: args.secretFile });
     const outbound =
       args.mutualUser === undefined || args.mutualSecret === undefined
         ? undefined
-        : stored(args.mutualUser, args.mutualSecret);
+        : stored({ name: args.mutualUser, secret: args.mutualSecret, file: args.mutualSecretFile });
+    refuseSameSecrets(inbound, outbound);
     await changeTarget(context, args.target, ({ chapOutbound: _before, ...document }) => ({
       ...document,
       chapInbound: inbound,

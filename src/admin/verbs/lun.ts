@@ -4,7 +4,7 @@ import type { VlunInfo } from '../../../snapshot/pool-types.ts';
 import { sameReference } from '../../targets/documents.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
 import { guard } from './needs-force.ts';
-import { vlunRow } from './rows.ts';
+import { countedVlunRow, vlunRow } from './rows.ts';
 
 export function vlunInfo(context: AdminContext, name: string): VlunInfo {
   const info = context.pool.info(name);
@@ -58,14 +58,14 @@ const list = verb({
   name: 'lun.list',
   changes: false,
   fields: {},
-  run: (context) => Promise.all(context.pool.list().map((info) => vlunRow(context, info))),
+  run: (context) => Promise.all(context.pool.list().map((info) => countedVlunRow(context, info))),
 });
 
 const show = verb({
   name: 'lun.show',
   changes: false,
   fields: { name: 'string' },
-  run: (context, { name }) => vlunRow(context, vlunInfo(context, name)),
+  run: (context, { name }) => countedVlunRow(context, vlunInfo(context, name)),
 });
 
 const resize = verb({

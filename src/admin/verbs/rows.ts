@@ -1,5 +1,5 @@
 /** The documents of the command line's contract: one row type each for LUNs and snapshots. */
-import type { SnapshotInfo, VlunInfo } from '../../../snapshot/pool-types.ts';
+import type { SnapshotInfo, Usage, VlunInfo } from '../../../snapshot/pool-types.ts';
 import type { AdminContext } from '../verb.ts';
 
 export interface VlunRow {
@@ -17,6 +17,9 @@ export interface VlunRow {
   readonly serial: string;
   readonly usedBytes: number;
   readonly exclusiveBytes: number;
+  readonly sharedBytes: number;
+  /** When the three were so, where that is not now; null: they are being counted for the first time. */
+  readonly usageAt?: string | null;
   readonly reservedBytes: number;
   readonly createdAt: string;
   readonly snapshots: readonly string[];
@@ -32,6 +35,8 @@ export interface SnapshotRow {
   readonly sizeBytes: number;
   readonly referencedBytes: number;
   readonly exclusiveBytes: number;
+  readonly sharedBytes: number;
+  readonly usageAt?: string | null;
   readonly naa: string;
   readonly mappedLun?: number;
   readonly target?: string;
@@ -39,9 +44,23 @@ export interface SnapshotRow {
   readonly schedule?: string;
 }
 
-export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<VlunRow> {
+/** With space counted up to now. */
+export async function countedVlunRow(context: AdminContext, info: VlunInfo): Promise<VlunRow> {
+  return vlunRow(context, info, await context.pool.usageOf(info.name));
+}
+
+/** With space counted up to now. */
+export async function countedSnapshotRow(context: AdminContext, info: SnapshotInfo): Promise<SnapshotRow> {
+  return snapshotRow(context, info, await context.pool.usageOf(viewName(info)));
+}
+
+/** For verbs that change something: nobody waits for counting. */
+export function vlunRow(
+  context: AdminContext,
+  info: VlunInfo,
+  usage: Usage = context.pool.knownUsageOf(info.name),
+): VlunRow {
   const mapping = context.targets.mappings({ vlun: info.name })[0];
-  const usage = await context.pool.usageOf(info.name);
   return {
     name: info.name,
     lun: mapping?.lun ?? null,
@@ -54,7 +73,7 @@ export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<Vl
     naa: Buffer.from(info.identity.naa).toString('hex'),
     serial: info.identity.serial,
     usedBytes: usage.usedBytes,
-    exclusiveBytes: usage.exclusiveBytes,
+    ...shares(usage),
     reservedBytes: info.reservedBytes,
     createdAt: new Date(info.createdAtMs).toISOString(),
     snapshots: info.snapshots,
@@ -64,18 +83,38 @@ export async function vlunRow(context: AdminContext, info: VlunInfo): Promise<Vl
   };
 }
 
-export async function snapshotRow(context: AdminContext, info: SnapshotInfo): Promise<SnapshotRow> {
+/** For verbs that change something: nobody waits for counting. */
+export function snapshotRow(
+  context: AdminContext,
+  info: SnapshotInfo,
+  usage: Usage = context.pool.knownUsageOf(viewName(info)),
+): SnapshotRow {
   const mapping = context.targets.mappings({ vlun: info.vlun, snapshot: info.name })[0];
-  const usage = await context.pool.usageOf(`${info.vlun}@${info.name}`);
   return {
     lun: info.vlun,
     name: info.name,
     createdAt: new Date(info.createdAtMs).toISOString(),
     sizeBytes: info.sizeBytes,
     referencedBytes: usage.usedBytes,
-    exclusiveBytes: usage.exclusiveBytes,
+    ...shares(usage),
     naa: Buffer.from(info.identity.naa).toString('hex'),
     ...(mapping === undefined ? {} : { mappedLun: mapping.lun, target: mapping.target }),
     ...(info.schedule === undefined ? {} : { schedule: info.schedule }),
+  };
+}
+
+function viewName({ vlun, name }: SnapshotInfo): string {
+  return `${vlun}@${name}`;
+}
+
+function shares({
+  exclusiveBytes,
+  sharedBytes,
+  atMs,
+}: Usage): Pick<VlunRow, 'exclusiveBytes' | 'sharedBytes' | 'usageAt'> {
+  return {
+    exclusiveBytes,
+    sharedBytes,
+    ...(atMs !== undefined && { usageAt: atMs === null ? null : new Date(atMs).toISOString() }),
   };
 }

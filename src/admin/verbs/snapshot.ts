@@ -5,7 +5,7 @@ import { sameReference } from '../../targets/documents.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
 import { vlunInfo } from './lun.ts';
 import { guard } from './needs-force.ts';
-import { snapshotRow, vlunRow } from './rows.ts';
+import { countedSnapshotRow, snapshotRow, vlunRow } from './rows.ts';
 
 function snapshotInfo(context: AdminContext, vlun: string, snapshot: string): SnapshotInfo {
   vlunInfo(context, vlun);
@@ -32,7 +32,7 @@ const create = verb({
       snapshot,
       pausedMs: Math.round(taken.pausedMs * 1000) / 1000,
     });
-    const snapshots = await Promise.all(taken.snapshots.map((info) => snapshotRow(context, info)));
+    const snapshots = taken.snapshots.map((info) => snapshotRow(context, info));
     return { snapshots, pausedMs: taken.pausedMs };
   },
 });
@@ -43,7 +43,7 @@ const list = verb({
   fields: { vlun: 'string?' },
   run(context, { vlun }) {
     if (vlun !== undefined) vlunInfo(context, vlun);
-    return Promise.all(context.pool.snapshots(vlun).map((info) => snapshotRow(context, info)));
+    return Promise.all(context.pool.snapshots(vlun).map((info) => countedSnapshotRow(context, info)));
   },
 });
 

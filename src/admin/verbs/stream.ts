@@ -62,7 +62,7 @@ const importVerb: StreamVerb = {
       snapshot: snapshot.name,
       repeated,
     });
-    return { ...(await vlunRow(context, vlun)), snapshot: await snapshotRow(context, snapshot), repeated };
+    return { ...vlunRow(context, vlun), snapshot: snapshotRow(context, snapshot), repeated };
   },
 };
 

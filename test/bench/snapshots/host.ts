@@ -57,8 +57,7 @@ async function main(): Promise<void> {
   const medium = await openBenchMedium(plan.directory, plan.dropsData);
   const server = await SnaplunServer.start({
     medium,
-    portals: [{ host: LOOPBACK, port: 0 }],
-    advertise: [],
+    settings: { portals: [`${LOOPBACK}:0`] },
     adminSocket: join(plan.directory, 'admin.sock'),
     defaultTarget: TARGET,
     ...(plan.bounds !== undefined && { bounds: plan.bounds }),

@@ -271,8 +271,10 @@ describe('space', () => {
     await fill(pool.unit('a').device, range(0, 80), 1);
     await pool.createSnapshots([{ vlun: 'a', snapshot: 's' }]);
     await fill(pool.unit('a').device, range(0, 8), 2);
-    expect(pool.usageOf('a')).toEqual({ usedBytes: 11 * 4096, exclusiveBytes: 4096 });
-    expect(pool.usageOf('a@s')).toEqual({ usedBytes: 10 * 4096, exclusiveBytes: 0 });
+    const [one, nine, ten] = [4096, 9 * 4096, 10 * 4096];
+    const expected = { usedBytes: ten, exclusiveBytes: one, sharedBytes: nine };
+    expect(await pool.usageOf('a')).toEqual(expected);
+    expect(await pool.usageOf('a@s')).toEqual(expected);
   });
 });
 

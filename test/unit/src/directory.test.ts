@@ -16,7 +16,12 @@ async function addresses(
   advertise: readonly string[] = [],
 ): Promise<readonly string[]> {
   const { targets } = (await WholeTarget.open({ defaultTarget: TARGET })).front;
-  const directory = targetDirectory({ targets, advertise, portals: () => portals, accepting: () => true });
+  const directory = targetDirectory({
+    targets,
+    advertise: () => advertise,
+    portals: () => portals,
+    accepting: () => true,
+  });
   const asker = { initiatorName: 'iqn.a', localAddress, remoteAddress: '192.0.2.9:1' };
   return directory
     .list(asker)
@@ -43,7 +48,7 @@ describe('who is let in', () => {
     const chapInbound = { name: 'user', secretHex: Buffer.from('a secret of 16 B').toString('hex') };
     await change(CLOSED, { allowedInitiators: ['iqn.a'], chapInbound });
     const portals = (): readonly string[] => ['192.0.2.1:3260'];
-    const options = { targets, advertise: [], portals, accepting: () => accepting };
+    const options = { targets, advertise: () => [], portals, accepting: () => accepting };
     return { targets, change, directory: targetDirectory(options) };
   }
 
