@@ -65,7 +65,10 @@ export function snapshotNamed(draft: Draft, vlun: VlunObject, name: string): Sna
 export function newVlunName(draft: Draft, name: string): void {
   checkName(name, 'VLUN');
   if (name.startsWith(STAGING_PREFIX)) {
-    throw new OperatorError('bad-name', `Names that begin with '${STAGING_PREFIX}' are kept for imports.`);
+    throw new OperatorError(
+      'bad-name',
+      `'${name}' will not do: names that begin with '${STAGING_PREFIX}' are kept for imports.`,
+    );
   }
   if (draft.vlunNamed(name) !== undefined)
     throw new OperatorError('exists', `There is a VLUN '${name}' already.`);

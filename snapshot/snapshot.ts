@@ -23,9 +23,8 @@ export function createSnapshots(
     }
     return vlun;
   });
-  if (new Set(vluns).size < vluns.length) {
-    throw new OperatorError('duplicate', 'A VLUN is named twice.');
-  }
+  const twice = vluns.find((vlun, at) => vluns.indexOf(vlun) !== at);
+  if (twice !== undefined) throw new OperatorError('duplicate', `'${twice.name}' is named twice.`);
   const frozen = freeze(
     draft,
     vluns.map(({ id }) => id),

@@ -13,6 +13,18 @@ export function vlunInfo(context: AdminContext, name: string): VlunInfo {
   return info;
 }
 
+/** Where a LUN of a new name is to be mapped. A clash of names is not told as one of LUN numbers. */
+export function planNew(
+  context: AdminContext,
+  name: string,
+  wanted: { readonly lun?: number | undefined; readonly target?: string | undefined },
+): ReturnType<AdminContext['targets']['planMap']> {
+  if (context.pool.info(name) !== undefined) {
+    throw new OperatorError('exists', `there is a LUN '${name}' already; choose another name`);
+  }
+  return context.targets.planMap({ vlun: name }, wanted);
+}
+
 const create = verb({
   name: 'lun.create',
   changes: true,
@@ -32,7 +44,7 @@ const create = verb({
     if (blockBytes !== 512 && blockBytes !== 4096) {
       throw new OperatorError('bad-size', `a logical block has 512 or 4096 bytes, not ${blockBytes}`);
     }
-    const plan = context.targets.planMap({ vlun: args.name }, args);
+    const plan = planNew(context, args.name, args);
     const info = await context.pool.createVlun({
       name: args.name,
       sizeBytes: args.sizeBytes,
@@ -74,7 +86,13 @@ const resize = verb({
   fields: { name: 'string', sizeBytes: 'number', shrink: 'boolean?', force: 'boolean?' },
   async run(context, { name, sizeBytes, shrink, force }) {
     const before = vlunInfo(context, name);
-    if (sizeBytes < before.sizeBytes && shrink === true) {
+    if (sizeBytes < before.sizeBytes) {
+      if (shrink !== true) {
+        throw new OperatorError(
+          'shrinks',
+          `${name} would lose what lies past the new end of ${sizeBytes} bytes; add --shrink to go on`,
+        );
+      }
       guard(context, `shrink ${name}`, [{ vlun: name }], { force, trackers: before.trackers });
     }
     const info = await context.pool.resizeVlun({ name, sizeBytes, shrink: shrink ?? false });

@@ -3,7 +3,7 @@ import { OperatorError } from '../../../lun/errors.ts';
 import type { SnapshotInfo } from '../../../snapshot/pool-types.ts';
 import { sameReference } from '../../targets/documents.ts';
 import { type AdminContext, type Verb, verb } from '../verb.ts';
-import { vlunInfo } from './lun.ts';
+import { planNew, vlunInfo } from './lun.ts';
 import { guard } from './needs-force.ts';
 import { countedSnapshotRow, snapshotRow, vlunRow } from './rows.ts';
 
@@ -96,7 +96,7 @@ const clone = verb({
   fields: { vlun: 'string', snapshot: 'string', newName: 'string', lun: 'number?', target: 'string?' },
   async run(context, args) {
     snapshotInfo(context, args.vlun, args.snapshot);
-    const plan = context.targets.planMap({ vlun: args.newName }, args);
+    const plan = planNew(context, args.newName, args);
     const info = await context.pool.clone({
       vlun: args.vlun,
       snapshot: args.snapshot,
@@ -170,7 +170,7 @@ const preserve = verb({
   fields: { name: 'string', newName: 'string', lun: 'number?', target: 'string?' },
   async run(context, args) {
     vlunInfo(context, args.name);
-    const plan = context.targets.planMap({ vlun: args.newName }, args);
+    const plan = planNew(context, args.newName, args);
     const info = await context.pool.preserve({
       name: args.name,
       newName: args.newName,
