@@ -48,7 +48,13 @@ function wholeBytes({ vlun }: Target): number {
 
 function sourceDevice(stage: Stage, vlun: string, snapshot: string | undefined) {
   if (snapshot === undefined) return targetOf(stage, vlun)?.device;
-  const there = stage.pool.info(vlun) !== undefined;
-  if (!there || !stage.pool.snapshots(vlun).some(({ name }) => name === snapshot)) return undefined;
+  // Its deletion may stand in the journal already while the pool still has it.
+  const there = stage.history.head.sourceOf({ vlun, snapshot }) !== undefined;
+  if (
+    !there ||
+    stage.pool.info(vlun) === undefined ||
+    !stage.pool.snapshots(vlun).some(({ name }) => name === snapshot)
+  )
+    return undefined;
   return stage.pool.snapshotUnit(vlun, snapshot).device;
 }
