@@ -97,9 +97,11 @@ function begin(random: Random, belief: Belief): Operation[] {
 }
 
 function makeWorld(random: Random): World {
-  const small = random.chance(0.12);
+  const small = random.chance(0.2);
   return {
-    capacityBlocks: small ? random.between(200, 900) : random.pick([6_000, 20_000, 70_000]),
+    capacityBlocks: small
+      ? random.pick([random.between(60, 200), random.between(200, 900)])
+      : random.pick([6_000, 20_000, 70_000]),
     journalSegmentBytes: random.pick([64, 64, 128, 256]) * 1024,
     atOnceChance: random.pick([0, 0, 0.5, 0.9, 1]),
     ...(random.chance(0.1) && { spaceBlocks: random.between(150, 1500) }),
