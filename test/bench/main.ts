@@ -2,6 +2,7 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CASES, type Case, FILL, QUICK_CASES } from './cases.ts';
+import { fairness } from './fairness/main.ts';
 import { Generators } from './generators.ts';
 import { type Figures, fill, measure, type Timing } from './measure.ts';
 import { caseRows, heading, LEGEND, type Rounds } from './report.ts';
@@ -32,6 +33,10 @@ Example: npm run bench -- --cases rr4k-q32,rw4k-q32 --rounds 5
 npm run bench -- snapshots [options]
 
 Measures what snapshots cost instead (docs/SNAPSHOTS.md); it has a --help of its own.
+
+npm run bench -- fairness [options]
+
+Measures what one load takes from another, and what the background takes; it has a --help of its own.
 `;
 
 const MIB = 1024 * 1024;
@@ -153,4 +158,8 @@ async function main(): Promise<number> {
 }
 
 const [first, ...rest] = process.argv.slice(2);
-process.exitCode = first === 'snapshots' ? await snapshots(rest) : await main();
+const others: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+  snapshots,
+  fairness,
+};
+process.exitCode = await (others[first ?? '']?.(rest) ?? main());

@@ -1,0 +1,68 @@
+/** `npm run bench -- fairness`: what one load takes from another. */
+import { parseArgs } from 'node:util';
+import { Generators } from '../generators.ts';
+import type { Measured } from '../snapshots/figure.ts';
+import { conditions, table } from '../snapshots/page.ts';
+import { BACKGROUND } from './background.ts';
+import type { FairnessFigure } from './figure.ts';
+import { NEIGHBOUR } from './neighbour.ts';
+
+const FIGURES: readonly FairnessFigure[] = [NEIGHBOUR, BACKGROUND];
+
+const HELP = `npm run bench -- fairness [options]
+
+Measures what one load takes from another, with and without in turn, and prints figures and bars. It runs on
+loopback and in temporary directories, and is removed at the end.
+
+${FIGURES.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
+
+  --figures A,B   only these
+  --rounds N      pairs of each figure (default 5)
+  --seconds S     of one measurement (default 2)
+  --quick         small and short: shows that the benchmarks work; the figures say nothing
+  --help
+
+Example: npm run bench -- fairness --figures neighbour
+`;
+
+function readOptions(words: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      figures: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { quick, help } = values;
+  const names = values.figures?.split(',') ?? FIGURES.map(({ name }) => name);
+  const figures = FIGURES.filter(({ name }) => names.includes(name));
+  const rounds = Number(values.rounds ?? (quick ? 1 : 5));
+  const roundMs = Number(values.seconds ?? (quick ? 0.5 : 2)) * 1000;
+  if (figures.length < names.length || !Number.isInteger(rounds) || rounds < 1 || !(roundMs > 0))
+    return undefined;
+  return { figures, rounds, roundMs, quick, help };
+}
+
+/** Returns the exit status: 0 when every figure holds. */
+export async function fairness(words: readonly string[]): Promise<number> {
+  const options = readOptions(words);
+  if (options === undefined || options.help) {
+    process.stdout.write(HELP);
+    return options === undefined ? 2 : 0;
+  }
+  const calm = new Generators(1);
+  const busy = new Generators(1);
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const lines: Measured[] = [];
+  try {
+    for (const figure of options.figures) lines.push(...(await figure.run({ ...options, calm, busy, say })));
+  } finally {
+    await calm.stop();
+    await busy.stop();
+  }
+  process.stdout.write(`${conditions()}\n\n${table(lines)}`);
+  return lines.every(({ holds }) => holds) ? 0 : 1;
+}
