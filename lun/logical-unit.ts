@@ -18,10 +18,20 @@ export type UnitFact =
   | 'contents-replaced'
   /** Read-only became writable or the reverse, or the write cache setting changed. */
   | 'mode-changed'
+  /** Its limits are others. No initiator is told. */
+  | 'limits-changed'
   /** Space ran below a soft threshold. */
   | 'space-threshold'
   /** The soft thresholds lie elsewhere, because the space has another size. */
   | 'thresholds-changed';
+
+/** The most that all initiators of a unit may do together in a second; absent: there is no such bound. */
+export interface UnitLimits {
+  /** Commands that move blocks. */
+  readonly iopsMax?: number;
+  /** Bytes that they move. */
+  readonly throughputMaxBytes?: number;
+}
 
 /** Small values of a unit that survive restarts: persistent reservations, saved mode pages. */
 export interface UnitState {
@@ -38,6 +48,7 @@ export interface LogicalUnit {
   readonly removable: boolean;
   /** The write cache is on unless the operator switched it off (MODE page 08h, WCE). */
   readonly writeCache: boolean;
+  readonly limits?: UnitLimits;
   /** Thin: UNMAP gives blocks back (LBPME, LBPRZ). */
   readonly thin: boolean;
   /** Bytes that writes to blocks without data can still take, shared with other units; absent: not known. */

@@ -30,6 +30,9 @@ export interface VlunObject {
   readonly tracksUntil?: number;
   /** Space that is kept for it (space.ts); absent: none. */
   readonly reservedBytes?: number;
+  /** Limits of what its initiators may do in a second; absent: none. */
+  readonly iopsMax?: number;
+  readonly throughputMaxBytes?: number;
   /** NAME@SNAP it was cloned from, as it was called then. */
   readonly parent?: string;
 }

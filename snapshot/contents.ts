@@ -102,10 +102,12 @@ export class ContentVerbs {
     await changeCatalogue(this.#service, request, (draft) => this.#run(draft, request, 0));
     for (const { step, node, vlun } of present) {
       if (step.kind === 'grow') this.#units.ofVlun(node).device.resized();
-      const { readOnly, writeCache, sizeBytes } = node.vlun;
+      const { readOnly, writeCache, sizeBytes, iopsMax, throughputMaxBytes } = node.vlun;
       if (step.kind === 'grow' && sizeBytes !== vlun.sizeBytes) this.#units.tell(node, 'capacity-changed');
       const mode = readOnly !== vlun.readOnly || writeCache !== vlun.writeCache;
       if (step.kind === 'set' && mode) this.#units.tell(node, 'mode-changed');
+      const limits = iopsMax !== vlun.iopsMax || throughputMaxBytes !== vlun.throughputMaxBytes;
+      if (step.kind === 'set' && limits) this.#units.tell(node, 'limits-changed');
     }
     this.#service.space.watch();
     this.#service.reclaimer.wake();

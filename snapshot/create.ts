@@ -2,7 +2,7 @@
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, VlunObject } from './catalogue.ts';
 import type { CreateVlunRequest } from './pool-types.ts';
-import { checkSize, newVlunName, reservation } from './requests.ts';
+import { checkSize, limits, newVlunName, reservation } from './requests.ts';
 
 export function createVlun(draft: Draft, request: CreateVlunRequest, nowMs: number): VlunObject {
   const blockBytes = request.blockBytes ?? 512;
@@ -25,6 +25,7 @@ export function createVlun(draft: Draft, request: CreateVlunRequest, nowMs: numb
     createdAtMs: nowMs,
     live,
     ...reservation(request.reservedBytes, request.sizeBytes),
+    ...limits(request),
   };
   draft.putVlun(vlun);
   return vlun;

@@ -21,6 +21,8 @@ export function vlunInfo(from: InfoSource, vlun: VlunObject): VlunInfo {
     removable: vlun.removable,
     writeCache: vlun.writeCache,
     reservedBytes: vlun.reservedBytes ?? 0,
+    iopsMax: vlun.iopsMax ?? 0,
+    throughputMaxBytes: vlun.throughputMaxBytes ?? 0,
     createdAtMs: vlun.createdAtMs,
     ...(tracked !== undefined && { tracks: tracked.name }),
     trackers: [...catalogue.vluns.values()]

@@ -132,7 +132,7 @@ export type PoolFact =
 
 export type PoolState = 'serving' | 'failed' | 'closed';
 
-export interface VlunInfo {
+export interface VlunInfo extends Required<LimitRequest> {
   readonly id: number;
   readonly name: string;
   readonly identity: UnitIdentity;
@@ -223,7 +223,15 @@ export interface WithDocuments {
   readonly documents?: Readonly<Record<string, unknown>>;
 }
 
-export interface CreateVlunRequest extends WithDocuments {
+/** What initiators may do with a VLUN in a second, all together; 0: there is no such bound. */
+export interface LimitRequest {
+  /** Commands that move blocks, 1 … 10^9. */
+  readonly iopsMax?: number;
+  /** Bytes that they move, 64 KiB … 2^53 - 1. */
+  readonly throughputMaxBytes?: number;
+}
+
+export interface CreateVlunRequest extends WithDocuments, LimitRequest {
   /** 1 … 64 of A–Z a–z 0–9 . _ - */
   readonly name: string;
   /** A multiple of blockBytes, 1 block … 2^53 - 1 bytes. */
@@ -250,7 +258,8 @@ export interface DeleteVlunRequest extends WithDocuments {
   readonly withSnapshots?: boolean;
 }
 
-export interface SetVlunRequest extends WithDocuments {
+/** What is absent stays as it is. */
+export interface SetVlunRequest extends WithDocuments, LimitRequest {
   readonly name: string;
   readonly readOnly?: boolean;
   readonly writeCache?: boolean;

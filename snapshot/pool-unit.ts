@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert';
 import type { BlockDevice } from '../lun/block-device.ts';
-import type { LogicalUnit, UnitFact, UnitIdentity, UnitState } from '../lun/logical-unit.ts';
+import type { LogicalUnit, UnitFact, UnitIdentity, UnitLimits, UnitState } from '../lun/logical-unit.ts';
 import type { MaybePromise } from '../lun/units.ts';
 import { DOCUMENT_NAME_BYTES_MAX } from './keys.ts';
 
@@ -12,7 +12,7 @@ import { DOCUMENT_NAME_BYTES_MAX } from './keys.ts';
 export const UNIT_DOCUMENT_PREFIX = 'unit/';
 
 /** What a unit is at the moment; a VLUN's may change. */
-export interface UnitProperties {
+export interface UnitProperties extends UnitLimits {
   readonly readOnly: boolean;
   readonly removable: boolean;
   readonly writeCache: boolean;
@@ -57,6 +57,10 @@ export class PoolUnit implements LogicalUnit {
 
   get writeCache(): boolean {
     return this.#properties().writeCache;
+  }
+
+  get limits(): UnitLimits {
+    return this.#properties();
   }
 
   onFact(listener: (fact: UnitFact) => void): () => void {

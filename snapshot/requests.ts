@@ -3,6 +3,7 @@
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Draft, SnapshotObject, VlunObject } from './catalogue.ts';
+import type { LimitRequest } from './pool-types.ts';
 import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -36,6 +37,30 @@ export function reservation(
     'bad-size',
     `A reservation is at most the size of the LUN, ${sizeBytes} bytes, not ${reservedBytes}.`,
   );
+}
+
+const IOPS_MAX_MAX = 1e9;
+/** Less would let one large command keep the others waiting for minutes. */
+const THROUGHPUT_MAX_MIN_BYTES = 64 * 1024;
+
+/** Limits as they are stored: none where 0; what the request does not name stays. OperatorError bad-limit. */
+export function limits(request: LimitRequest, present: LimitRequest = {}): LimitRequest {
+  const { iopsMax = present.iopsMax ?? 0, throughputMaxBytes = present.throughputMaxBytes ?? 0 } = request;
+  const isNumber = (value: number, min: number, max: number): boolean =>
+    value === 0 || (Number.isSafeInteger(value) && value >= min && value <= max);
+  if (!isNumber(iopsMax, 1, IOPS_MAX_MAX)) {
+    throw new OperatorError(
+      'bad-limit',
+      `A limit is 1 to ${IOPS_MAX_MAX} commands a second, not ${iopsMax}.`,
+    );
+  }
+  if (!isNumber(throughputMaxBytes, THROUGHPUT_MAX_MIN_BYTES, Number.MAX_SAFE_INTEGER)) {
+    throw new OperatorError(
+      'bad-limit',
+      `A limit is ${THROUGHPUT_MAX_MIN_BYTES} bytes a second or more, not ${throughputMaxBytes}.`,
+    );
+  }
+  return { ...(iopsMax > 0 && { iopsMax }), ...(throughputMaxBytes > 0 && { throughputMaxBytes }) };
 }
 
 /** Refuses what cannot be stored, and documents that belong to units. */

@@ -97,6 +97,7 @@ export class Front {
     });
     const servers = new DeviceServers({
       randomBytes: options.randomBytes,
+      nowMs: () => clock.nowMs(),
       after: (ms, run) => clock.after(ms, run),
     });
     const targets: Targets = await Targets.open(

@@ -14,6 +14,7 @@ import { RodTokens, type RodTokensOptions } from './copy/rod-tokens.ts';
 import { ModeParameters } from './mode-parameters.ts';
 import type { NexusState } from './nexus-state.ts';
 import { checkCondition, type Failure } from './outcome.ts';
+import { Pace, type Timing } from './pace.ts';
 import { type PersistentState, registrationOf } from './pr/state.ts';
 import { loadReservations } from './pr/store.ts';
 import { Sanitizer } from './sanitizer.ts';
@@ -56,6 +57,7 @@ export class DeviceServer {
   readonly statistics = new Statistics();
   readonly traffic = new Traffic();
   readonly selfTests = new SelfTests();
+  readonly pace: Pace;
   /** Wall clock when this began, milliseconds. */
   readonly beganMs: number;
   /** SET TIMESTAMP less the wall clock; undefined while nobody has set it. */
@@ -74,11 +76,24 @@ export class DeviceServer {
   readonly #sources = new Map<NexusSource, AttentionListener>();
   readonly #stopFacts: () => void;
 
-  constructor(unit: LogicalUnit, beganMs: number, sanitizer: Sanitizer) {
+  constructor(
+    unit: LogicalUnit,
+    {
+      beganMs,
+      sanitizer,
+      timing,
+    }: {
+      readonly beganMs: number;
+      readonly sanitizer: Sanitizer;
+      readonly timing: Timing | undefined;
+    },
+  ) {
     this.unit = unit;
     this.sanitizer = sanitizer;
     sanitizer.onChange = () => this.#noteReady();
     this.beganMs = beganMs;
+    this.pace = new Pace(timing);
+    this.pace.limit(unit.limits ?? {});
     this.device = new CheckedDevice(unit.device);
     this.modes = new ModeParameters(unit);
     this.#persistent = loadReservations(unit.state);
@@ -159,6 +174,7 @@ export class DeviceServer {
   detach(source: NexusSource): boolean {
     this.#sources.delete(source);
     for (const nexus of source.nexuses()) {
+      this.pace.dismiss(nexus);
       this.nexusLost(nexus);
       nexus.attentions.forget(this);
     }
@@ -194,6 +210,7 @@ export class DeviceServer {
 
   /** I_T nexus loss (SAM-5 §6.3.4): RESERVE(6) and its prevention end; persistent registrations stay. */
   nexusLost(nexus: NexusState): void {
+    this.pace.cancelAll(nexus);
     this.taskSet.cancelAll(nexus);
     this.preventers.delete(nexus);
     if (this.#legacyHolder === nexus) this.legacyHolder = undefined;
@@ -222,6 +239,10 @@ export class DeviceServer {
   }
 
   #hear(fact: UnitFact): void {
+    if (fact === 'limits-changed') {
+      this.pace.limit(this.unit.limits ?? {});
+      return;
+    }
     if (fact === 'mode-changed') this.modes.reset();
     if (fact === 'thresholds-changed') this.modes.thresholdsChanged();
     const code = attentionOf(fact);
@@ -234,7 +255,7 @@ export class DeviceServer {
  * The words SCSI has for a fact of a unit. Contents that were rolled back are a medium that may have
  * changed.
  */
-function attentionOf(fact: UnitFact): SenseCode {
+function attentionOf(fact: Exclude<UnitFact, 'limits-changed'>): SenseCode {
   switch (fact) {
     case 'capacity-changed':
       return Sense.CAPACITY_DATA_HAS_CHANGED;
@@ -261,15 +282,20 @@ export class DeviceServers {
   readonly #servers = new Map<LogicalUnit, DeviceServer>();
   /** A sanitize goes on when no target maps the unit any more. */
   readonly #sanitizers = new WeakMap<LogicalUnit, Sanitizer>();
+  readonly #timing: Timing | undefined;
 
-  constructor(options: RodTokensOptions) {
+  /** Without `nowMs` the limits of units are not kept. */
+  constructor(options: RodTokensOptions & Partial<Pick<Timing, 'nowMs'>>) {
     this.tokens = new RodTokens(options);
+    const { nowMs, after } = options;
+    this.#timing = nowMs === undefined ? undefined : { nowMs, after };
   }
 
   attach(unit: LogicalUnit, source: NexusSource, listener: AttentionListener, nowMs: number): DeviceServer {
     let server = this.#servers.get(unit);
     if (server === undefined) {
-      server = new DeviceServer(unit, nowMs, this.#sanitizerOf(unit));
+      const sanitizer = this.#sanitizerOf(unit);
+      server = new DeviceServer(unit, { beganMs: nowMs, sanitizer, timing: this.#timing });
       this.#servers.set(unit, server);
     }
     server.attach(source, listener);

@@ -14,7 +14,8 @@ import { type InitiatorPort, NexusState } from './nexus-state.ts';
 import { checkCondition, TASK_SET_FULL } from './outcome.ts';
 import { encodeSense, Sense, type SenseCode } from './sense.ts';
 import type { ScsiTask, TaskResult } from './task.ts';
-import { Traffic } from './traffic.ts';
+import { TRAFFIC_KINDS, Traffic } from './traffic.ts';
+import { trafficKind } from './traffic-kind.ts';
 
 /** Tasks of other nexuses that must end before a command completes (PREEMPT AND ABORT). */
 export interface AbortRequest {
@@ -54,6 +55,8 @@ export type SeesLun = (lun: number) => boolean;
 
 /** A command's result, and the unit that it was for where there is one. */
 export type TaskEnded = (result: TaskResult, server: DeviceServer | undefined) => void;
+
+const MOVES_BLOCKS = TRAFFIC_KINDS.map((kind) => kind === 'read' || kind === 'write' || kind === 'verify');
 
 type AsyncListener = (event: AsyncEvent) => void;
 
@@ -230,6 +233,7 @@ function sameEntries(a: ReadonlyMap<number, DeviceServer>, b: ReadonlyMap<number
 
 /** A nexus is no longer shown a unit: whatever it holds there ends, but for what is persistent. */
 function letGo(server: DeviceServer, nexus: NexusState): void {
+  server.pace.dismiss(nexus);
   server.nexusLost(nexus);
   nexus.attentions.forget(server);
 }
@@ -262,6 +266,21 @@ export class Nexus {
   /** Runs one command. `done` is called exactly once, possibly before this returns. */
   execute(task: ScsiTask, done: TaskEnded): void {
     const server = this.serverAt(task.lun);
+    if (server?.pace.isLimited === true && !this.#mayBegin(server, task, done)) return;
+    this.#enter(server, task, done);
+  }
+
+  /** Within the limits of the unit; otherwise it is kept until it may. */
+  #mayBegin({ pace }: DeviceServer, task: ScsiTask, done: TaskEnded): boolean {
+    const movesBlocks = MOVES_BLOCKS[trafficKind(task.cdb)] === true;
+    if (pace.admits(task, movesBlocks)) return true;
+    // Asks for the unit once more when its turn comes: it may be another one then, or none.
+    const start = (): void => this.#enter(this.serverAt(task.lun), task, done);
+    pace.hold({ owner: this.state, task, movesBlocks, start });
+    return false;
+  }
+
+  #enter(server: DeviceServer | undefined, task: ScsiTask, done: TaskEnded): void {
     if (server === undefined) {
       done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }), undefined);
       return;
@@ -277,9 +296,10 @@ export class Nexus {
     done(failed(TASK_SET_FULL, false), server);
   }
 
-  /** Ends a task that waits in the task set: true, and its `done` is never called. */
+  /** Ends a task that waits for its turn: true, and its `done` is never called. */
   cancel(lun: Uint8Array, tag: number): boolean {
-    return this.serverAt(lun)?.taskSet.cancel(this.state, tag) ?? false;
+    const server = this.serverAt(lun);
+    return server?.pace.cancel(this.state, tag) === true || server?.taskSet.cancel(this.state, tag) === true;
   }
 
   /** I_T nexus loss. Tasks that wait are dropped; those that run complete to nobody. */

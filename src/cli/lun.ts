@@ -1,6 +1,8 @@
 /** `snaplun lun …`: VLUNs and where they are mapped. */
 import type { Argv } from 'yargs';
+import { OperatorError } from '../../lun/errors.ts';
 import type { VlunRow } from '../admin/verbs/rows.ts';
+import { limitWords, parseIopsMax, parseThroughputMax } from '../limit-words.ts';
 import { formatSize, parseSize } from '../units-of-size.ts';
 import { type GlobalOptions, lunOption, runVerb } from './command.ts';
 import { spaceCells } from './space.ts';
@@ -38,6 +40,8 @@ function createCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
           describe: 'off: every write is durable',
         })
         .option('reserve', { type: 'string', describe: 'space kept for it: a size, or "full"' })
+        .option('iops-max', { type: 'string', describe: 'at most so many reads and writes a second' })
+        .option('throughput-max', { type: 'string', describe: 'at most so many bytes a second: a size' })
         .example('$0 lun create db --size 10G', 'a 10 GiB LUN')
         .example('$0 lun create vm --size 2T --block-size 4096 --lun 7', '4096-byte blocks, as LUN 7'),
     (argv) =>
@@ -54,6 +58,7 @@ function createCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
           removable: argv.removable,
           writeCache: argv['write-cache'] === 'on',
           reservedBytes: argv.reserve === 'full' ? parseSize(argv.size) : reservedBytes(argv.reserve),
+          ...limits(argv),
         },
         (row) => `created ${row.name}: ${formatSize(row.sizeBytes)}, LUN ${row.lun} of ${row.target}`,
       ),
@@ -67,18 +72,32 @@ function setCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
     (command) =>
       command
         .positional('name', { type: 'string', demandOption: true, describe: 'name of the LUN' })
-        .option('reserve', {
+        .option('reserve', { type: 'string', describe: 'space kept for it: a size, "full" or "none"' })
+        .option('iops-max', {
           type: 'string',
-          demandOption: true,
-          describe: 'space kept for it: a size, "full" or "none"',
+          describe: 'at most so many reads and writes a second, or "none"',
         })
-        .example('$0 lun set db --reserve 20G', 'db can always store 20 GiB, whatever others do'),
+        .option('throughput-max', {
+          type: 'string',
+          describe: 'at most so many bytes a second: a size, or "none"',
+        })
+        .check(({ reserve, 'iops-max': iops, 'throughput-max': throughput }) => {
+          if (reserve !== undefined || iops !== undefined || throughput !== undefined) return true;
+          throw new OperatorError('usage', 'set what? --reserve, --iops-max or --throughput-max');
+        })
+        .example('$0 lun set db --reserve 20G', 'db can always store 20 GiB, whatever others do')
+        .example('$0 lun set test --iops-max 500', 'what uses test leaves the rest to others'),
     (argv) =>
       runVerb<VlunRow>(
         argv,
         'lun.set',
-        { name: argv.name, reserveAll: argv.reserve === 'full', reservedBytes: reservedBytes(argv.reserve) },
-        (row) => `${row.name} has ${formatSize(row.reservedBytes)} reserved now`,
+        {
+          name: argv.name,
+          reserveAll: argv.reserve === 'full',
+          reservedBytes: reservedBytes(argv.reserve),
+          ...limits(argv),
+        },
+        (row) => `${row.name} has ${formatSize(row.reservedBytes)} reserved now, ${limitText(row)}`,
       ),
   );
 }
@@ -87,6 +106,23 @@ function setCommand(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
 function reservedBytes(reserve: string | undefined): number | undefined {
   if (reserve === undefined || reserve === 'full') return undefined;
   return reserve === 'none' ? 0 : parseSize(reserve);
+}
+
+interface LimitOptions {
+  readonly 'iops-max'?: string | undefined;
+  readonly 'throughput-max'?: string | undefined;
+}
+
+function limits({ 'iops-max': iops, 'throughput-max': throughput }: LimitOptions) {
+  return {
+    ...(iops !== undefined && { iopsMax: parseIopsMax(iops) }),
+    ...(throughput !== undefined && { throughputMaxBytes: parseThroughputMax(throughput) }),
+  };
+}
+
+function limitText(row: VlunRow): string {
+  const words = limitWords(row);
+  return words.length === 0 ? 'no limit' : `at most ${words.join(' and ')}`;
 }
 
 function showCommands(lun: Argv<GlobalOptions>): Argv<GlobalOptions> {
@@ -197,13 +233,14 @@ export function forceOption<T>(command: Argv<T>): Argv<T & { force: boolean }> {
 function vlunTable(rows: readonly VlunRow[]): string {
   if (rows.length === 0) return 'no LUNs; `snaplun lun create NAME --size 10G` makes one';
   return table(
-    ['NAME', 'LUN', 'SIZE', 'USED', 'EXCLUSIVE', 'MODE', 'TRACKS', 'PARENT', 'TARGET'],
+    ['NAME', 'LUN', 'SIZE', 'USED', 'EXCLUSIVE', 'MODE', 'LIMIT', 'TRACKS', 'PARENT', 'TARGET'],
     rows.map((row) => [
       row.name,
       row.lun ?? undefined,
       formatSize(row.sizeBytes),
       ...spaceCells({ ...row, referencedBytes: row.usedBytes }),
       row.readOnly ? 'ro' : 'rw',
+      limitWords(row).join(' ') || undefined,
       row.tracks,
       row.parent,
       row.target ?? undefined,

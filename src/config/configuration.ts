@@ -38,6 +38,10 @@ export interface DeclaredLun {
   readonly removable: boolean;
   readonly writeCache: boolean;
   readonly reservedBytes: number;
+  /** Reads and writes a second; 0: no limit. */
+  readonly iopsMax: number;
+  /** Bytes a second; 0: no limit. */
+  readonly throughputMaxBytes: number;
   /** The LUN that it follows. */
   readonly tracks?: string | undefined;
   /** NAME@SNAP that it is made from where it has to be made. */

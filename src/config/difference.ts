@@ -99,6 +99,8 @@ function lunFacts(lun: DeclaredLun): Facts {
     removable: yes(lun.removable),
     'write-cache': lun.writeCache ? undefined : 'false',
     reserve: lun.reservedBytes === 0 ? undefined : exactSize(lun.reservedBytes),
+    'iops-max': lun.iopsMax === 0 ? undefined : String(lun.iopsMax),
+    'throughput-max': lun.throughputMaxBytes === 0 ? undefined : exactSize(lun.throughputMaxBytes),
     tracks: lun.tracks,
     clone: lun.clone,
   };

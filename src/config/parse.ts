@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { OperatorError } from '../../lun/errors.ts';
 import type { LogicalBlockBytes } from '../../lun/units.ts';
+import { parseIopsMax, parseThroughputMax } from '../limit-words.ts';
 import { DEFAULT_SCHEDULE, type Retention } from '../schedules/schedule.ts';
 import { parseEvery, parseTimes, type When } from '../schedules/timing.ts';
 import { parsePortal } from '../shell/portal.ts';
@@ -106,10 +107,13 @@ const reserve = parsed('a size, "full" or "none"', (word) =>
   word === 'full' || word === 'none' ? word : parseSize(word),
 );
 
+const iopsMax = parsed('how many reads and writes a second, or "none"', parseIopsMax);
+const throughputMax = parsed('a size that is moved in a second, or "none"', parseThroughputMax);
+
 const lunRecord = record(
   {
     ...{ size, 'block-size': blockBytes, 'read-only': flag, removable: flag, 'write-cache': flag, reserve },
-    ...{ tracks: text, clone: text },
+    ...{ 'iops-max': iopsMax, 'throughput-max': throughputMax, tracks: text, clone: text },
   },
   ['size'],
 );
@@ -128,6 +132,7 @@ const lun: Shape<DeclaredLun> = (node, at) => {
     ...{ sizeBytes: given.size, blockBytes: given['block-size'] ?? 512, reservedBytes },
     ...{ readOnly: given['read-only'] ?? false, removable: given.removable ?? false },
     ...{ writeCache: given['write-cache'] ?? true, tracks: given.tracks, clone: given.clone },
+    ...{ iopsMax: given['iops-max'] ?? 0, throughputMaxBytes: given['throughput-max'] ?? 0 },
   };
 };
 

@@ -42,7 +42,9 @@ export function presentConfiguration({ pool, targets, schedules }: Declarable): 
 
 function declaredLun(info: ReturnType<Pool['list']>[number]): DeclaredLun {
   const { sizeBytes, blockBytes, readOnly, removable, writeCache, reservedBytes, tracks, parent } = info;
+  const { iopsMax, throughputMaxBytes } = info;
   return {
+    ...{ iopsMax, throughputMaxBytes },
     ...{ sizeBytes, blockBytes, readOnly, removable, writeCache, reservedBytes, tracks },
     clone: tracks === undefined ? parent : undefined,
   };

@@ -48,6 +48,8 @@ function lunDocument(lun: DeclaredLun): unknown {
     removable: lun.removable || undefined,
     'write-cache': lun.writeCache ? undefined : false,
     reserve: lun.reservedBytes === 0 ? undefined : exactSize(lun.reservedBytes),
+    'iops-max': lun.iopsMax === 0 ? undefined : lun.iopsMax,
+    'throughput-max': lun.throughputMaxBytes === 0 ? undefined : exactSize(lun.throughputMaxBytes),
     tracks: lun.tracks,
     clone: lun.clone,
   });

@@ -44,13 +44,17 @@ function changeOf(name: string, before: DeclaredLun, lun: DeclaredLun): readonly
     steps.push({ path, step: { kind: 'release', name } });
   }
   if (lun.sizeBytes > before.sizeBytes) steps.push(growth(name, lun));
-  const { readOnly, writeCache, reservedBytes } = lun;
-  const same =
-    readOnly === before.readOnly &&
-    writeCache === before.writeCache &&
-    reservedBytes === before.reservedBytes;
-  if (!same) steps.push({ path, step: { kind: 'set', name, readOnly, writeCache, reservedBytes } });
+  const [kept, keptBefore] = [changeableOf(lun), changeableOf(before)];
+  const same = Object.entries(kept).every(([key, value]) => value === keptBefore[key as keyof Changeable]);
+  if (!same) steps.push({ path, step: { kind: 'set', name, ...kept } });
   return steps;
+}
+
+type Changeable = ReturnType<typeof changeableOf>;
+
+/** What `set` sets. */
+function changeableOf({ readOnly, writeCache, reservedBytes, iopsMax, throughputMaxBytes }: DeclaredLun) {
+  return { readOnly, writeCache, reservedBytes, iopsMax, throughputMaxBytes };
 }
 
 function growth(name: string, { sizeBytes }: DeclaredLun): PlacedStep {
@@ -76,8 +80,8 @@ function creationOrder(present: WholeConfiguration, wanted: WholeConfiguration):
 function creationOf(pool: Pool, wanted: WholeConfiguration, name: string): readonly PlacedStep[] {
   const path = ['luns', name];
   const lun = wanted.luns.get(name) as DeclaredLun;
-  const { sizeBytes, blockBytes, readOnly, removable, writeCache, reservedBytes, tracks, clone } = lun;
-  const kept = { readOnly, writeCache, reservedBytes };
+  const { sizeBytes, blockBytes, removable, tracks, clone } = lun;
+  const kept = changeableOf(lun);
   if (tracks === undefined && clone === undefined) {
     return [{ path, step: { kind: 'create', name, sizeBytes, blockBytes, removable, ...kept } }];
   }

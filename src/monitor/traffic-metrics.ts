@@ -10,6 +10,7 @@ import type { OpenSession } from '../shell/hub.ts';
 import type { Family, Labels, Sample } from './exposition.ts';
 
 const US_PER_SECOND = 1e6;
+const MS_PER_SECOND = 1000;
 const BLOCK_KINDS = ['read', 'write', 'verify'] as const;
 
 interface Counted {
@@ -43,9 +44,27 @@ export function* lunFamilies(servers: readonly DeviceServer[]): Generator<Family
     name: 'snaplun_lun_queue_commands',
     type: 'gauge',
     help: 'Commands of the LUN that are running or wait for their order.',
-    samples: servers.map(({ unit, taskSet }) => ({
+    samples: servers.map(({ unit, taskSet, pace }) => ({
       labels: { lun: unit.identity.name },
-      value: taskSet.running + taskSet.blocked,
+      value: taskSet.running + taskSet.blocked + pace.waiting,
+    })),
+  };
+  yield {
+    name: 'snaplun_lun_throttled_commands_total',
+    type: 'counter',
+    help: 'Commands that the limits of the LUN kept waiting.',
+    samples: servers.map(({ unit, pace }) => ({
+      labels: { lun: unit.identity.name },
+      value: pace.heldCommands,
+    })),
+  };
+  yield {
+    name: 'snaplun_lun_throttled_seconds_total',
+    type: 'counter',
+    help: 'Time that the limits of the LUN kept commands waiting, all added up, in seconds.',
+    samples: servers.map(({ unit, pace }) => ({
+      labels: { lun: unit.identity.name },
+      value: pace.heldMs / MS_PER_SECOND,
     })),
   };
 }

@@ -103,7 +103,7 @@ describe('apply and config show', () => {
     const path = inFolder(
       'next.yaml',
       `snaplun: 1\nserver: {advertise: ["192.0.2.1:3260"]}\n` +
-        `luns: {db: {size: 32M, reserve: 4M}, side: {size: 32M, tracks: db}}\n` +
+        `luns: {db: {size: 32M, reserve: 4M, iops-max: 500}, side: {size: 32M, tracks: db}}\n` +
         `targets: {"${TARGET}": {luns: {0: db, 5: side}, initiators: {iqn.2026-11.com.example:one: [0]}},\n` +
         `  "${OTHER}": {alias: the second}}\n` +
         `schedules: [{name: nightly, luns: [db], at: ["03:30"], keep-daily: 7}]`,
@@ -115,6 +115,7 @@ describe('apply and config show', () => {
       '~ server: advertise none -> 192.0.2.1:3260',
       '~ lun db: size 16M -> 32M',
       '~ lun db: reserve none -> 4M',
+      '~ lun db: iops-max none -> 500',
       '+ lun side: size 32M, block-size 512, tracks db',
       `+ target ${OTHER}: alias the second`,
       `~ target ${TARGET}: lun 5 none -> side`,
@@ -123,7 +124,7 @@ describe('apply and config show', () => {
       `~ target ${TARGET}: lun 1 old -> none`,
       '~ schedule nightly of db: at 02:00 -> 03:30',
       '- lun old',
-      '11 changes; nothing was changed (--dry-run)',
+      '12 changes; nothing was changed (--dry-run)',
       '',
     ]);
     expect(await shown()).toEqual(before);
@@ -192,6 +193,16 @@ const WRONG: ReadonlyArray<readonly [what: string, text: string, message: RegExp
     'neither true nor false',
     'snaplun: 1\nluns: {db: {size: 1M, read-only: maybe}}',
     /read-only: want true or false/,
+  ],
+  [
+    'a limit that is none',
+    'snaplun: 1\nluns: {db: {size: 1M, iops-max: -3}}',
+    /^snaplun\.yaml:2:\d+: luns\.db\.iops-max: "-3" is no limit: want .*"none"$/,
+  ],
+  [
+    'a limit too low to serve with',
+    'snaplun: 1\nluns: {db: {size: 1M, throughput-max: 4K}}',
+    /^snaplun\.yaml:2:8: luns\.db: .*65536 bytes a second or more/,
   ],
   [
     'too much kept',

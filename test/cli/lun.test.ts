@@ -139,3 +139,23 @@ test('everything is as it was after SIGKILL', async () => {
   await server.restart('SIGKILL');
   expect(await list()).toEqual(before);
 });
+
+describe('set', () => {
+  test('limits are shown, each changes alone, and goes with "none"', async () => {
+    await server.cli('lun', 'create', 'slow', '--size', '8M', '--iops-max', '500');
+    const limits = (): Promise<unknown> => server.cli('lun', 'show', 'slow');
+    expect(await limits()).toMatchObject({ iopsMax: 500, throughputMaxBytes: null });
+    const set = await server.tryCli('lun', 'set', 'slow', '--throughput-max', '20M');
+    expect(set.stdout).toMatch(/at most 500 IOPS and 20 MiB\/s$/m);
+    expect(await limits()).toMatchObject({ iopsMax: 500, throughputMaxBytes: 20 * 1024 * 1024 });
+    await server.cli('lun', 'set', 'slow', '--iops-max', 'none');
+    expect(await limits()).toMatchObject({ iopsMax: null, throughputMaxBytes: 20 * 1024 * 1024 });
+    await server.cli('lun', 'delete', 'slow');
+  });
+
+  test('what is no limit is refused, and nothing to set is wrong use', async () => {
+    expect(await refused('lun', 'set', 'disk0', '--iops-max', '0')).toMatch(/"0" is no limit/);
+    expect(await refused('lun', 'set', 'disk0', '--throughput-max', '1K')).toMatch(/65536 bytes a second/);
+    expect(await server.tryCli('lun', 'set', 'disk0')).toMatchObject({ code: 2, stdout: '' });
+  });
+});

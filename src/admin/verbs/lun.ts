@@ -38,6 +38,8 @@ const create = verb({
     removable: 'boolean?',
     writeCache: 'boolean?',
     reservedBytes: 'number?',
+    iopsMax: 'number?',
+    throughputMaxBytes: 'number?',
   },
   async run(context, args) {
     const blockBytes = args.blockBytes ?? 512;
@@ -53,6 +55,8 @@ const create = verb({
       removable: args.removable ?? false,
       writeCache: args.writeCache ?? true,
       reservedBytes: args.reservedBytes ?? 0,
+      iopsMax: args.iopsMax ?? 0,
+      throughputMaxBytes: args.throughputMaxBytes ?? 0,
       documents: plan.documents,
     });
     context.targets.refresh();
@@ -104,15 +108,29 @@ const resize = verb({
 const set = verb({
   name: 'lun.set',
   changes: true,
-  fields: { name: 'string', reservedBytes: 'number?', reserveAll: 'boolean?' },
-  async run(context, { name, reservedBytes, reserveAll }) {
+  fields: {
+    name: 'string',
+    reservedBytes: 'number?',
+    reserveAll: 'boolean?',
+    iopsMax: 'number?',
+    throughputMaxBytes: 'number?',
+  },
+  async run(context, { name, reservedBytes, reserveAll, iopsMax, throughputMaxBytes }) {
     const { sizeBytes } = vlunInfo(context, name);
     const reserved = reserveAll === true ? sizeBytes : reservedBytes;
     const info = await context.pool.setVlun({
       name,
       ...(typeof reserved === 'number' && { reservedBytes: reserved }),
+      ...(typeof iopsMax === 'number' && { iopsMax }),
+      ...(typeof throughputMaxBytes === 'number' && { throughputMaxBytes }),
     });
-    context.log.info('LUN set', { event: 'lun-set', name, reservedBytes: info.reservedBytes });
+    context.log.info('LUN set', {
+      event: 'lun-set',
+      name,
+      reservedBytes: info.reservedBytes,
+      iopsMax: info.iopsMax,
+      throughputMaxBytes: info.throughputMaxBytes,
+    });
     return vlunRow(context, info);
   },
 });

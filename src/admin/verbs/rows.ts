@@ -21,6 +21,9 @@ export interface VlunRow {
   /** When the three were so, where that is not now; null: they are being counted for the first time. */
   readonly usageAt?: string | null;
   readonly reservedBytes: number;
+  /** Limits of its initiators together, in a second; null: none. */
+  readonly iopsMax: number | null;
+  readonly throughputMaxBytes: number | null;
   readonly createdAt: string;
   readonly snapshots: readonly string[];
   readonly tracks?: string;
@@ -75,6 +78,8 @@ export function vlunRow(
     usedBytes: usage.usedBytes,
     ...shares(usage),
     reservedBytes: info.reservedBytes,
+    iopsMax: info.iopsMax === 0 ? null : info.iopsMax,
+    throughputMaxBytes: info.throughputMaxBytes === 0 ? null : info.throughputMaxBytes,
     createdAt: new Date(info.createdAtMs).toISOString(),
     snapshots: info.snapshots,
     ...(info.tracks === undefined ? {} : { tracks: info.tracks }),
