@@ -1,9 +1,10 @@
 /**
  * How long an initiator's commands wait because of something done beside them. A generator keeps commands
  * outstanding over the wire all the time; again and again, at a fixed interval, the thing is done and not
- * done, in turn. The longest latency among the commands outstanding in the time after either is noted. What
- * the thing adds is the difference between a quantile of the one kind and the same quantile of the other: the
- * same load, in the same seconds, without it.
+ * done, in turn. The longest latency among the commands outstanding in the time after either is noted; that
+ * time ends a little after the thing was done, and is as long where it is not. What the thing adds is the
+ * difference between a quantile of the one kind and the same quantile of the other: the same load, in the
+ * same seconds, without it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case } from '../cases.ts';
@@ -14,7 +15,7 @@ import type { Host } from './host-process.ts';
 
 /** From one moment to the next. */
 const INTERVAL_MS = 150;
-/** What is outstanding within this long after a moment belongs to it; a slow verb gets longer. */
+/** What is outstanding within this long after a moment belongs to it; where a verb takes longer, longer. */
 const WINDOW_MS = 30;
 const WARM_UP_MS = 2000;
 
@@ -60,25 +61,33 @@ export async function measureStalls({ generators }: Bench, plan: StallPlan): Pro
   const { host, pattern, times, intervalMs = INTERVAL_MS } = plan;
   await generators.open({ address: host.address, target: host.target, pattern, seed: 1, ...plan.load });
   await generators.run(pattern, { durationMs: WARM_UP_MS });
-  const load = generators.run(pattern, { durationMs: (2 * times + 1) * intervalMs });
+  const durationMs = (2 * times + 1) * intervalMs;
+  const startedMs = sharedNowMs();
+  const load = generators.run(pattern, { durationMs });
   // Should it fail, it is told when it is awaited.
   load.catch(() => undefined);
   const moments: Moment[] = [];
   const tookMs: number[] = [];
   for (let at = 0; at < 2 * times; at += 1) {
-    await sleep(intervalMs);
-    const caused = at % 2 === 0;
+    const dueMs = Math.max(startedMs + (at + 1) * intervalMs, moments.at(-1)?.endMs ?? 0);
+    await sleep(Math.max(0, dueMs - sharedNowMs()));
     const atMs = sharedNowMs();
-    if (caused) {
-      await plan.cause(at / 2);
-      tookMs.push(sharedNowMs() - atMs);
+    if (at % 2 === 1) {
+      // As long as the one before: in a longer time more happens anyway, a checkpoint or a flush.
+      const before = moments.at(-1) as Moment;
+      moments.push({ atMs, endMs: atMs + before.endMs - before.atMs, caused: false });
+      continue;
     }
-    moments.push({ atMs, endMs: Math.max(atMs, sharedNowMs() - WINDOW_MS / 2) + WINDOW_MS, caused });
+    await plan.cause(at / 2);
+    tookMs.push(sharedNowMs() - atMs);
+    moments.push({ atMs, endMs: Math.max(atMs, sharedNowMs() - WINDOW_MS / 2) + WINDOW_MS, caused: true });
   }
   const { timeline, commandsPerSecond } = await load;
   await generators.close();
+  // Verbs that took longer than an interval may have gone on when the load had ended.
+  const loaded = moments.filter(({ endMs }) => endMs <= startedMs + durationMs);
   const longest = (wanted: boolean): number[] =>
-    moments
+    loaded
       .filter(({ caused }) => caused === wanted)
       .map(({ atMs, endMs }) => timeline.longestMs(atMs, endMs));
   return { caused: longest(true), control: longest(false), tookMs, commandsPerSecond };
