@@ -4,6 +4,9 @@
  * bounded length, so that it goes on after a restart where it was; when an image has no pages left, a record
  * takes it out of the catalogue.
  *
+ * Nobody waits for the background, so it flushes nothing by itself: a verb that comes meanwhile would wait
+ * for that flush and then for its own. What a power loss takes of its records is done again.
+ *
  * A step takes as many pages as fit into a few milliseconds. While commands come in as well there is a pause
  * between steps; and steps wait while more pages have changed than two checkpoints are to hold.
  */
@@ -164,14 +167,14 @@ export class Reclaimer {
     const pages = tables.pagesOf(task.image, 0, this.#pages);
     if (pages.length > 0) await this.#change(task, pages);
     else if (task.kind === 'merge') await this.#finishMerge(task.hidden);
-    else await structure.change((draft) => draft.removeImage(task.image));
+    else await structure.record((draft) => draft.removeImage(task.image));
   }
 
   /** The image is empty: it goes, and its child takes its place. Unless a verb came first. */
   async #finishMerge(merge: HiddenImage): Promise<void> {
     const { structure, tables } = this.#options;
     const { id } = merge.image;
-    await structure.change((draft) => {
+    await structure.record((draft) => {
       const now = new ImageRelations(draft).merges.get(id);
       if (now === undefined || tables.pagesOf(id, 0, 1).length > 0) return;
       draft.putImage(mergedChild(now));
