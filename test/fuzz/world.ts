@@ -19,6 +19,8 @@ const TURNS_MAX = 3_000;
 const PATIENCE_MS = 120_000;
 const CHECK_EVERY_PDUS = 40;
 const ASSAULTS_MAX = 5;
+/** What a sound pool says of itself under attack; an attacker's SANITIZE is told as `purged`. */
+const EXPECTED_FACTS: readonly string[] = ['checkpoint', 'recovered', 'purged'];
 
 export interface WorldOptions {
   readonly seed: number;
@@ -102,7 +104,7 @@ async function inspect(target: WholeTarget, verifier: Verifier, tally: Tally): P
 function lookAtLog({ lines, world }: WholeTarget, tally: Tally): void {
   const fault = lines.find((line) => line.level === 'error' || line.fields['event'] === 'internal-error');
   assert(fault === undefined, `the log has: ${fault?.message} ${JSON.stringify(fault?.fields)}`);
-  const bad = world.environment.facts.find((fact) => !['checkpoint', 'recovered'].includes(fact.type));
+  const bad = world.environment.facts.find(({ type }) => !EXPECTED_FACTS.includes(type));
   assert(bad === undefined, `the pool says: ${JSON.stringify(bad)}`);
   for (const { fields } of lines) tally.add(`logged ${String(fields['event'])}`);
   lines.length = 0;
