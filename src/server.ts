@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly config?: ApplyRequest;
   /** The LUN that a new pool begins with. */
   readonly init?: { readonly name: string; readonly sizeBytes: number };
+  /** Of stored blocks, pages and records; that of checksums.ts unless told. */
+  readonly checksum?: (bytes: Uint8Array) => number;
   /** Bounds of the pool; its defaults where nothing is said. */
   readonly bounds?: Partial<PoolOptions>;
   readonly clock: Clock;
@@ -241,12 +243,12 @@ function makeDoors({ settings = {}, bounds, clock, log }: ServerOptions, front: 
 }
 
 async function openPool(options: ServerOptions, events: PoolEvents): Promise<Pool> {
-  const { medium, bounds, clock, log } = options;
+  const { medium, bounds, clock, log, checksum = blockChecksum } = options;
   const environment = {
     nowMs: () => clock.wallMs(),
     defer: (run: () => void) => clock.defer(run),
     after: (ms: number, run: () => void) => clock.after(ms, run),
-    checksum: blockChecksum,
+    checksum,
     randomBytes: (count: number): Uint8Array => randomBytes(count),
     onFact: (fact: PoolFact) => {
       events.count(fact);

@@ -17,6 +17,7 @@ const BARE: Negotiated = {
   cmdSN: 1,
   expStatSN: 1,
   maxCmdSN: 0x7fff_ffff,
+  digests: false,
 };
 const BARE_BLOCK_BYTES = 512;
 
@@ -30,7 +31,7 @@ async function openOne(plan: Plan, session: number, payload: Uint8Array): Promis
   let negotiated = BARE;
   let size: UnitSize = { blockBytes: BARE_BLOCK_BYTES, blocks: plan.spanBytes / BARE_BLOCK_BYTES };
   if (plan.target !== undefined) {
-    const entry = new Entry(wire);
+    const entry = new Entry(wire, plan.digests ?? false);
     const answered = await entry.login(plan.target, session);
     size = await entry.size(lun);
     negotiated = entry.numbering(answered);

@@ -31,6 +31,8 @@ export interface Negotiated {
   readonly firstBurstBytes: number;
   readonly initialR2T: boolean;
   readonly immediateData: boolean;
+  /** Every header and all data are followed by their CRC32C. */
+  readonly digests: boolean;
   readonly cmdSN: number;
   readonly expStatSN: number;
   readonly maxCmdSN: number;
@@ -58,14 +60,16 @@ export class Entry {
   readonly #wire: Wire;
   readonly #deframer = new Deframer({ maxDataSegmentLength: RECEIVE_SEGMENT_BYTES });
   readonly #frames: Frame[] = [];
+  readonly #digests: boolean;
   #waiting: { resolve: (frame: Frame) => void; reject: (why: Error) => void } | undefined;
   #why: Error | undefined;
   #cmdSN = 1;
   #expStatSN = 0;
   #maxCmdSN = 0;
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, digests: boolean) {
     this.#wire = wire;
+    this.#digests = digests;
     wire.attach(
       (bytes) => {
         this.#deframer.push(bytes.slice());
@@ -82,12 +86,13 @@ export class Entry {
   }
 
   async login(target: string, session: number): Promise<Negotiated> {
+    const digest = this.#digests ? 'CRC32C' : 'None';
     const data = encodeText([
       ['InitiatorName', `${INITIATOR}-${session}`],
       ['SessionType', 'Normal'],
       ['TargetName', target],
-      ['HeaderDigest', 'None'],
-      ['DataDigest', 'None'],
+      ['HeaderDigest', digest],
+      ['DataDigest', digest],
       ['InitialR2T', 'No'],
       ['ImmediateData', 'Yes'],
       ['MaxRecvDataSegmentLength', String(RECEIVE_SEGMENT_BYTES)],
@@ -123,11 +128,15 @@ export class Entry {
       for (const [key, value] of decodeText(frame.data)) keys.set(key, value);
       transit = response.transit;
     }
+    const agreed = [keys.get('HeaderDigest'), keys.get('DataDigest')];
+    assert.deepEqual(agreed, [digest, digest], 'digests');
+    this.#deframer.setDigests({ header: this.#digests, data: this.#digests });
     return {
       segmentBytesMax: Number(keys.get('MaxRecvDataSegmentLength') ?? 8192),
       firstBurstBytes: Number(keys.get('FirstBurstLength') ?? 65_536),
       initialR2T: keys.get('InitialR2T') !== 'No',
       immediateData: keys.get('ImmediateData') !== 'No',
+      digests: this.#digests,
       ...this.#numbers(),
     };
   }
@@ -166,7 +175,7 @@ export class Entry {
     };
     this.#cmdSN = serialNext(this.#cmdSN);
     let data: Uint8Array = new Uint8Array(0);
-    let frame = await this.#ask(encodePdu(ScsiCommand, request));
+    let frame = await this.#ask(encodePdu(ScsiCommand, request, { headerDigest: this.#digests }));
     for (; frame.opcode !== Opcode.SCSI_RESPONSE; frame = await this.#next()) {
       const transferTag = new DataView(frame.bhs.buffer, frame.bhs.byteOffset).getUint32(20);
       if (frame.opcode !== Opcode.DATA_IN) {

@@ -2,7 +2,7 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CASES, type Case, FILL, QUICK_CASES } from './cases.ts';
-import { fairness } from './fairness/main.ts';
+import { costs } from './costs/main.ts';
 import { Generators } from './generators.ts';
 import { type Figures, fill, measure, type Timing } from './measure.ts';
 import { caseRows, heading, LEGEND, type Rounds } from './report.ts';
@@ -34,9 +34,9 @@ npm run bench -- snapshots [options]
 
 Measures what snapshots cost instead (docs/SNAPSHOTS.md); it has a --help of its own.
 
-npm run bench -- fairness [options]
+npm run bench -- costs [options]
 
-Measures what one load takes from another, and what the background takes; it has a --help of its own.
+Measures what options, numbers, neighbours and the background cost; it has a --help of its own.
 `;
 
 const MIB = 1024 * 1024;
@@ -160,6 +160,6 @@ async function main(): Promise<number> {
 const [first, ...rest] = process.argv.slice(2);
 const others: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
   snapshots,
-  fairness,
+  costs,
 };
 process.exitCode = await (others[first ?? '']?.(rest) ?? main());

@@ -10,6 +10,8 @@ export interface Timing {
   readonly spanBytes: number;
   /** What is written is zeroes. */
   readonly zeroes?: boolean;
+  /** With header and data digests. */
+  readonly digests?: boolean;
 }
 
 /** Figures of one case on one target in one round; times in microseconds. */
@@ -36,7 +38,13 @@ interface Subject {
 }
 
 function planFor(target: Target, pattern: Case, spanBytes: number) {
-  return { address: target.address, target: target.name, luns: [target.lun], pattern, spanBytes };
+  return {
+    address: target.address,
+    target: target.name,
+    luns: target.luns ?? [target.lun],
+    pattern,
+    spanBytes,
+  };
 }
 
 /** Writes every block of the span once, so that no read is of a hole. */
@@ -52,10 +60,17 @@ export async function fill({ generators, target }: Subject, pattern: Case, spanB
 export async function measure(
   { generators, target }: Subject,
   pattern: Case,
-  { durationMs, warmUpMs, spanBytes, seed, zeroes = false }: Timing & { readonly seed: number },
+  {
+    durationMs,
+    warmUpMs,
+    spanBytes,
+    seed,
+    zeroes = false,
+    digests = false,
+  }: Timing & { readonly seed: number },
 ): Promise<Figures> {
   const pids = processesServing(target.address.port);
-  await generators.open({ ...planFor(target, pattern, spanBytes), seed, zeroes });
+  await generators.open({ ...planFor(target, pattern, spanBytes), seed, zeroes, digests });
   await generators.run(pattern, { durationMs: warmUpMs });
   const before = processorSeconds(pids);
   const load = await generators.run(pattern, { durationMs });

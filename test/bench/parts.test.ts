@@ -49,21 +49,27 @@ describe('A histogram of latencies', () => {
 });
 
 describe('The reader of headers', () => {
-  test('sees the same PDUs wherever the stream is cut', () => {
+  test.each([false, true])('sees the same PDUs wherever the stream is cut, digests %s', (digests) => {
     const random = seededRandom(SEED);
     const dataBytes = [0, 5, 4096, 1, 0, 70_000];
     const stream = Buffer.concat(
       dataBytes.flatMap((count, tag) =>
-        encodePdu(ScsiResponse, { initiatorTaskTag: tag }, { data: random.bytes(count) }),
+        encodePdu(
+          ScsiResponse,
+          { initiatorTaskTag: tag },
+          { data: random.bytes(count), headerDigest: digests, dataDigest: digests },
+        ),
       ),
     );
     const whole = dataBytes.flatMap((count, tag) => [`header ${tag} ${count}`, 'whole']);
     for (let round = 0; round < 200; round += 1) {
       const seen: string[] = [];
-      const skimmer = new Skimmer({
-        header: (view, at, count) => seen.push(`header ${view.getUint32(at + 16)} ${count}`),
-        whole: () => seen.push('whole'),
-      });
+      const reader = {
+        header: (view: DataView, at: number, count: number) =>
+          void seen.push(`header ${view.getUint32(at + 16)} ${count}`),
+        whole: () => void seen.push('whole'),
+      };
+      const skimmer = new Skimmer(reader, digests);
       for (let at = 0; at < stream.byteLength; ) {
         const end = at + random.between(1, round < 100 ? 60 : 9000);
         // Each chunk in a buffer of its own, at an offset that is no multiple of anything.

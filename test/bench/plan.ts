@@ -11,6 +11,8 @@ export interface Plan {
   readonly luns: readonly number[];
   /** What is written is zeroes, for a target that drops it. */
   readonly zeroes?: boolean;
+  /** With CRC32C digests of headers and data. Those that come are passed over, not checked. */
+  readonly digests?: boolean;
   /** A write that ends with CHECK CONDITION counts, and is not tried again: the unit was rolled back. */
   readonly attentions?: boolean;
   readonly pattern: Case;

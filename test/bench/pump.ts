@@ -117,10 +117,11 @@ export class Pump {
     this.#steps = Math.floor(region.blocks / this.#stepBlocks);
     assert(this.#steps >= 1, 'the part of the unit for one session is smaller than one transfer');
     this.#random = (Math.imul(seed + 1, 0x9e3779b1) | 1) >>> 0;
-    const skimmer = new Skimmer({
-      header: (view, at, dataBytes) => this.#header(view, at, dataBytes),
+    const reader = {
+      header: (view: DataView, at: number, dataBytes: number) => this.#header(view, at, dataBytes),
       whole: () => this.#whole(),
-    });
+    };
+    const skimmer = new Skimmer(reader, negotiated.digests);
     wire.attach(
       (bytes) => {
         this.#nowMs = performance.now();

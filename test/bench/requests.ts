@@ -10,12 +10,15 @@
 import {
   BHS_BYTES,
   DataOut,
+  DIGEST_BYTES,
   encodeLun,
   NopOut,
   RESERVED_TAG,
   ScsiCommand,
+  writeDigest,
   writeHeader,
 } from 'node-iscsi-pdu';
+import { crc32c } from '../../src/checksums.ts';
 import type { Negotiated } from './login.ts';
 import type { Wire } from './wire.ts';
 
@@ -72,6 +75,9 @@ export class Requests {
   readonly #immediateBytes: number;
   readonly #ring: Uint8Array;
   readonly #view: DataView;
+  readonly #digestBytes: number;
+  /** Data digests by the offset of the data: the payload is the same for every write. */
+  readonly #dataDigests = new Map<number, Uint8Array>();
   #at = 0;
   #sentAt = 0;
 
@@ -89,7 +95,8 @@ export class Requests {
     this.#reading = this.#template('read');
     this.#writing = this.#template('write');
     this.#syncing = this.#template('sync');
-    const requestBytesMax = BHS_BYTES + (this.#copied?.byteLength ?? 0);
+    this.#digestBytes = negotiated.digests ? DIGEST_BYTES : 0;
+    const requestBytesMax = BHS_BYTES + (this.#copied?.byteLength ?? 0) + 2 * this.#digestBytes;
     this.#ring = new Uint8Array((options.depth + 2) * requestBytesMax);
     this.#view = new DataView(this.#ring.buffer);
   }
@@ -104,6 +111,7 @@ export class Requests {
     if (this.#referred !== undefined) {
       this.#closeRun();
       wire.add(this.#referred);
+      if (this.#digestBytes > 0) wire.add(this.#digestOf(0, this.#referred));
     }
     const offsetBytes = this.#immediateBytes;
     const byteCount = this.#unaskedEndBytes - offsetBytes;
@@ -137,21 +145,23 @@ export class Requests {
         },
         header,
       );
-      wire.add(header);
-      wire.add(payload.subarray(at, at + dataSegmentLength));
+      const data = payload.subarray(at, at + dataSegmentLength);
+      this.#add(header);
+      wire.add(data);
+      if (this.#digestBytes > 0) wire.add(this.#digestOf(at, data));
       at += dataSegmentLength;
     }
   }
 
   /** Answers a NOP-In that wants an answer. */
   pong(transferTag: number): void {
-    const { numbering, wire } = this.#options;
+    const { numbering } = this.#options;
     this.#closeRun();
     const header = new Uint8Array(BHS_BYTES);
     const fields = { immediate: true, initiatorTaskTag: RESERVED_TAG, targetTransferTag: transferTag };
     const { cmdSN, expStatSN } = numbering;
     writeHeader(NopOut, { ...fields, lun: this.#lunField, cmdSN, expStatSN }, header);
-    wire.add(header);
+    this.#add(header);
   }
 
   /** Hands everything over to the socket. */
@@ -162,7 +172,9 @@ export class Requests {
 
   #command(template: Uint8Array, tag: number, lba: number, data?: Uint8Array): void {
     const { numbering } = this.#options;
-    const byteCount = BHS_BYTES + (data?.byteLength ?? 0);
+    const digestBytes = this.#digestBytes;
+    const dataBytes = data === undefined ? 0 : data.byteLength + digestBytes;
+    const byteCount = BHS_BYTES + digestBytes + dataBytes;
     if (this.#at + byteCount > this.#ring.byteLength) {
       this.#closeRun();
       this.#at = 0;
@@ -175,9 +187,30 @@ export class Requests {
     view.setUint32(at + CMD_SN_AT, numbering.cmdSN);
     view.setUint32(at + EXP_STAT_SN_AT, numbering.expStatSN);
     view.setUint32(at + LBA_AT, lba);
-    if (data !== undefined) this.#ring.set(data, at + BHS_BYTES);
+    if (digestBytes > 0) {
+      const headerEnd = at + BHS_BYTES;
+      writeDigest(crc32c(this.#ring.subarray(at, headerEnd)), this.#ring, headerEnd);
+      if (data !== undefined) this.#ring.set(this.#digestOf(0, data), at + byteCount - digestBytes);
+    }
+    if (data !== undefined) this.#ring.set(data, at + BHS_BYTES + digestBytes);
     numbering.cmdSN = (numbering.cmdSN + 1) >>> 0;
     this.#at += byteCount;
+  }
+
+  /** A header that is not in the ring. */
+  #add(header: Uint8Array): void {
+    const { wire } = this.#options;
+    wire.add(header);
+    if (this.#digestBytes > 0) wire.add(digest(header));
+  }
+
+  #digestOf(offsetBytes: number, data: Uint8Array): Uint8Array {
+    let known = this.#dataDigests.get(offsetBytes);
+    if (known === undefined) {
+      known = digest(data);
+      this.#dataDigests.set(offsetBytes, known);
+    }
+    return known;
   }
 
   #closeRun(): void {
@@ -215,4 +248,11 @@ export class Requests {
     );
     return header;
   }
+}
+
+/** The digest of whole words, as it stands on the wire. */
+function digest(bytes: Uint8Array): Uint8Array {
+  const found = new Uint8Array(DIGEST_BYTES);
+  writeDigest(crc32c(bytes), found, 0);
+  return found;
 }

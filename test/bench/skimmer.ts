@@ -2,7 +2,7 @@
  * Finds the headers in a stream of PDUs and passes over their data without keeping it: what a load generator
  * needs of a response is in its 48 bytes.
  */
-import { BHS_BYTES, paddedTo4 } from 'node-iscsi-pdu';
+import { BHS_BYTES, DIGEST_BYTES, paddedTo4 } from 'node-iscsi-pdu';
 
 const LENGTHS_AT = 4;
 const AHS_WORD_BYTES = 4;
@@ -16,6 +16,7 @@ export interface PduReader {
 
 export class Skimmer {
   readonly #reader: PduReader;
+  readonly #digestBytes: number;
   readonly #split = new Uint8Array(BHS_BYTES);
   readonly #splitView = new DataView(this.#split.buffer);
   #splitBytes = 0;
@@ -23,8 +24,10 @@ export class Skimmer {
   #leftBytes = 0;
   #view: DataView = new DataView(this.#split.buffer);
 
-  constructor(reader: PduReader) {
+  /** With digests, four bytes follow each header, and as many all data. They are passed over. */
+  constructor(reader: PduReader, digests = false) {
     this.#reader = reader;
+    this.#digestBytes = digests ? DIGEST_BYTES : 0;
   }
 
   take(bytes: Uint8Array): void {
@@ -55,7 +58,8 @@ export class Skimmer {
   #begin(view: DataView, at: number): void {
     const lengths = view.getUint32(at + LENGTHS_AT);
     const dataBytes = lengths & 0xffffff;
-    this.#leftBytes = (lengths >>> 24) * AHS_WORD_BYTES + paddedTo4(dataBytes);
+    const digests = dataBytes > 0 ? 2 * this.#digestBytes : this.#digestBytes;
+    this.#leftBytes = (lengths >>> 24) * AHS_WORD_BYTES + paddedTo4(dataBytes) + digests;
     this.#reader.header(view, at, dataBytes);
     if (this.#leftBytes === 0) this.#reader.whole();
   }

@@ -17,6 +17,8 @@ export interface Target {
   /** The iSCSI name; the bare server has none. */
   readonly name: string | undefined;
   readonly lun: number;
+  /** In place of the one: one for each session. */
+  readonly luns?: readonly number[];
 }
 
 /** Targets that live and die together. */

@@ -18,7 +18,10 @@ const ROUNDS = 9;
 const WRITES_BETWEEN = 64;
 
 /** Takes snapshot after snapshot of the first LUN, with some writes before each. */
-async function deepen({ generators, quick }: Bench, host: Host): Promise<number> {
+export async function deepen(
+  { generators, quick }: Pick<Bench, 'generators' | 'quick'>,
+  host: Host,
+): Promise<number> {
   const depth = quick ? QUICK_DEPTH : DEPTH;
   const plan = { address: host.address, target: host.target, luns: [0], spanBytes: SPAN_BYTES, seed: 1 };
   await generators.open({ ...plan, pattern: WRITES_Q32 });

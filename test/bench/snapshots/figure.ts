@@ -59,3 +59,19 @@ export function rounded(value: number): string {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');
   return Number(value.toPrecision(3)).toString();
 }
+
+/** One figure that fails does not keep the others from being measured. */
+export async function measured<B>(
+  figure: { readonly title: string; run(bench: B): Promise<readonly Measured[]> },
+  bench: B,
+): Promise<readonly Measured[]> {
+  try {
+    return await figure.run(bench);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? why) : why}\n`);
+    return [
+      { what: figure.title, value: 'failed', bar: '', holds: false, conditions: why.split('\n')[0] ?? '' },
+    ];
+  }
+}

@@ -8,6 +8,7 @@ import { POOL_BLOCK_BYTES } from '../../../snapshot/medium/medium.ts';
 import { ask } from '../../../src/admin/client.ts';
 import { ended } from '../../support/child.ts';
 import { nextMessage, startProgramUnder } from '../generators.ts';
+import type { LoopStalls } from '../loop-watch.ts';
 import type { Address } from '../wire.ts';
 import type { Facts, HostOrder, HostPlan, Serving } from './host.ts';
 
@@ -49,6 +50,18 @@ export class Host {
   async facts(): Promise<Facts> {
     const answer = nextMessage<Facts>(this.#child);
     this.#order({ say: 'facts' });
+    return answer;
+  }
+
+  /** From now on its event loop is watched. */
+  watchLoop(): void {
+    this.#order({ say: 'watchLoop' });
+  }
+
+  /** How long its event loop was kept from turning since `watchLoop`. */
+  async loopStalls(): Promise<LoopStalls> {
+    const answer = nextMessage<LoopStalls>(this.#child);
+    this.#order({ say: 'loop' });
     return answer;
   }
 

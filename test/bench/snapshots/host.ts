@@ -8,15 +8,22 @@ import type { PoolOptions } from '../../../snapshot/pool-types.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { createLog, type Log } from '../../../src/log.ts';
 import { SnaplunServer } from '../../../src/server.ts';
+import { LoopWatch } from '../loop-watch.ts';
 import { openBenchMedium } from './medium.ts';
 
 export interface HostPlan {
   readonly directory: string;
   readonly dropsData: boolean;
   readonly bounds?: Partial<PoolOptions>;
+  /** Nothing that is stored is summed up or compared. Such a pool is of no use to anybody afterwards. */
+  readonly withoutChecksums?: boolean;
 }
 
-export type HostOrder = { readonly say: 'facts' } | { readonly say: 'stop' };
+export type HostOrder =
+  | { readonly say: 'facts' }
+  | { readonly say: 'watchLoop' }
+  | { readonly say: 'loop' }
+  | { readonly say: 'stop' };
 
 export interface Serving {
   readonly port: number;
@@ -61,11 +68,15 @@ async function main(): Promise<void> {
     adminSocket: join(plan.directory, 'admin.sock'),
     defaultTarget: TARGET,
     ...(plan.bounds !== undefined && { bounds: plan.bounds }),
+    ...(plan.withoutChecksums === true && { checksum: () => 0 }),
     clock: systemClock,
     log: countingLog(facts),
   });
+  let loop = new LoopWatch();
   process.on('message', (order: HostOrder) => {
     if (order.say === 'facts') process.send?.(facts);
+    else if (order.say === 'watchLoop') loop = new LoopWatch();
+    else if (order.say === 'loop') process.send?.(loop.stalls());
     else void server.stop().then(() => process.exit(0));
   });
   process.once('disconnect', () => process.exit(1));

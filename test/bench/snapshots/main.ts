@@ -4,7 +4,7 @@ import { Generators } from '../generators.ts';
 import { COPY } from './copy.ts';
 import { CREATE, GROUP_OF_32 } from './create.ts';
 import { DEPTH_READS, FIRST_TOUCH } from './depth.ts';
-import type { Bench, Figure, Measured } from './figure.ts';
+import { type Figure, type Measured, measured } from './figure.ts';
 import { MEMORY } from './memory.ts';
 import { DELETE } from './merge.ts';
 import { conditions, table, writePage } from './page.ts';
@@ -60,19 +60,6 @@ function readOptions(words: readonly string[]) {
   return { ...values, figures: known };
 }
 
-/** One figure that fails does not keep the others from being measured. */
-async function measured(figure: Figure, bench: Bench): Promise<readonly Measured[]> {
-  try {
-    return await figure.run(bench);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? why) : why}\n`);
-    return [
-      { what: figure.title, value: 'failed', bar: '', holds: false, conditions: why.split('\n')[0] ?? '' },
-    ];
-  }
-}
-
 /** Returns the exit status: 0 when every figure holds. */
 export async function snapshots(words: readonly string[]): Promise<number> {
   const options = readOptions(words);
@@ -90,6 +77,11 @@ export async function snapshots(words: readonly string[]): Promise<number> {
     await generators.stop();
   }
   process.stdout.write(`${conditions()}\n\n${table(lines)}`);
-  if (options.write) await writePage(lines, options.figures.length < FIGURES.length);
+  if (options.write)
+    await writePage(
+      { document: 'SNAPSHOTS.md', benchmark: 'snapshots' },
+      lines,
+      options.figures.length < FIGURES.length,
+    );
   return lines.every(({ holds }) => holds) ? 0 : 1;
 }

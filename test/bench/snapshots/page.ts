@@ -1,10 +1,10 @@
 /** The table of figures, and the page it stands on. */
+import assert from 'node:assert';
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import type { Measured } from './figure.ts';
 
-const PAGE = new URL('../../../docs/SNAPSHOTS.md', import.meta.url);
-const BEGIN = '<!-- figures: written by npm run bench -- snapshots --write -->';
+const DOCUMENTS = new URL('../../../docs/', import.meta.url);
 const END = '<!-- end of figures -->';
 
 /** What was measured on, in one sentence. */
@@ -31,17 +31,29 @@ export function table(lines: readonly Measured[]): string {
 
 const nameOf = (row: string): string => row.split(' | ')[0] ?? '';
 
+/** A document, and which benchmark's figures stand on it. */
+export interface Page {
+  readonly document: string;
+  readonly benchmark: string;
+}
+
 /**
  * Puts the table between the marks of the page. Where only some figures were measured, `part`, the lines of the
  * others stay as they are.
  */
-export async function writePage(lines: readonly Measured[], part: boolean): Promise<void> {
-  const text = await readFile(PAGE, 'utf8');
-  const from = text.indexOf(BEGIN) + BEGIN.length;
-  const to = text.indexOf(END);
+export async function writePage(
+  { document, benchmark }: Page,
+  lines: readonly Measured[],
+  part: boolean,
+): Promise<void> {
+  const path = new URL(document, DOCUMENTS);
+  const begin = `<!-- figures: written by npm run bench -- ${benchmark} --write -->`;
+  const text = await readFile(path, 'utf8');
+  const [from, to] = [text.indexOf(begin) + begin.length, text.indexOf(END)];
+  assert(from >= begin.length && to >= from, `${document} has no marks for the figures of ${benchmark}`);
   const rows = part ? merged(rowsBetween(text.slice(from, to)), rowsOf(lines)) : rowsOf(lines);
   const figures = `${conditions()}\n\n${HEADING}${rows.join('')}`;
-  await writeFile(PAGE, `${text.slice(0, from)}\n\n${figures}\n${text.slice(to)}`);
+  await writeFile(path, `${text.slice(0, from)}\n\n${figures}\n${text.slice(to)}`);
 }
 
 function rowsBetween(text: string): string[] {

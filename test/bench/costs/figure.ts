@@ -4,7 +4,7 @@ import type { Generators } from '../generators.ts';
 import type { Measured } from '../snapshots/figure.ts';
 
 /** What the figures are measured with. */
-export interface FairnessBench {
+export interface CostBench {
   /** Two processes, so that one does not wait for the other. */
   readonly calm: Generators;
   readonly busy: Generators;
@@ -16,10 +16,10 @@ export interface FairnessBench {
   say(text: string): void;
 }
 
-export interface FairnessFigure {
+export interface CostFigure {
   readonly name: string;
   readonly title: string;
-  run(bench: FairnessBench): Promise<readonly Measured[]>;
+  run(bench: CostBench): Promise<readonly Measured[]>;
 }
 
 export function caseNamed(name: string): Case {

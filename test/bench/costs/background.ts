@@ -13,7 +13,7 @@ import { type BuiltImage, type BuiltPool, buildPool } from '../snapshots/build.t
 import { atLeast, type Measured, rounded } from '../snapshots/figure.ts';
 import { withHost } from '../snapshots/host-process.ts';
 import type { Target } from '../targets.ts';
-import { caseNamed, type FairnessBench, type FairnessFigure } from './figure.ts';
+import { type CostBench, type CostFigure, caseNamed } from './figure.ts';
 
 const MIB = 1024 * 1024;
 const PAGE_BYTES = MIB;
@@ -28,7 +28,7 @@ interface Work {
 }
 
 /** The ratios of the rounds that count, and the speed without the background. */
-async function compare(bench: FairnessBench, target: Target, spanBytes: number, zeroes: boolean, work: Work) {
+async function compare(bench: CostBench, target: Target, spanBytes: number, zeroes: boolean, work: Work) {
   const timing = { durationMs: bench.roundMs, warmUpMs: WARM_UP_MS, spanBytes, zeroes };
   const load = async (seed: number): Promise<number> =>
     (await measure({ generators: bench.busy, target }, LOAD, { ...timing, seed })).commandsPerSecond;
@@ -50,7 +50,7 @@ async function compare(bench: FairnessBench, target: Target, spanBytes: number, 
 function judged(
   what: string,
   { ratios, alone }: { readonly ratios: readonly number[]; readonly alone: number },
-  bench: FairnessBench,
+  bench: CostBench,
 ): Measured {
   return {
     what: `${LOAD.title}: IOPS beside ${what} / without`,
@@ -64,7 +64,7 @@ function judged(
 const SCRUBBED_BYTES = 768 * MIB;
 const SPAN_BYTES = 128 * MIB;
 
-async function scrub(bench: FairnessBench): Promise<Measured> {
+async function scrub(bench: CostBench): Promise<Measured> {
   bench.say('a scrub under load');
   const scrubbed = SCRUBBED_BYTES / (bench.quick ? 8 : 1);
   const server = await startServer({ args: ['--init', `front:${scrubbed}`], host: '127.0.0.1' });
@@ -114,7 +114,7 @@ function disks(count: number, pages: number): BuiltPool {
   return { images, vluns };
 }
 
-async function merge(bench: FairnessBench): Promise<Measured> {
+async function merge(bench: CostBench): Promise<Measured> {
   const pages = MERGED_PAGES / (bench.quick ? 8 : 1);
   bench.say('merging deleted snapshots under load');
   const build = (directory: string): Promise<void> => buildPool(directory, disks(bench.rounds, pages));
@@ -140,7 +140,7 @@ async function merge(bench: FairnessBench): Promise<Measured> {
   });
 }
 
-export const BACKGROUND: FairnessFigure = {
+export const BACKGROUND: CostFigure = {
   name: 'background',
   title: 'scrub and reclaim beside commands',
   run: async (bench) => [await scrub(bench), await merge(bench)],

@@ -1,17 +1,31 @@
-/** `npm run bench -- fairness`: what one load takes from another. */
+/** `npm run bench -- costs`: what options, numbers, neighbours and the background cost. */
 import { parseArgs } from 'node:util';
 import { Generators } from '../generators.ts';
 import type { Measured } from '../snapshots/figure.ts';
-import { conditions, table } from '../snapshots/page.ts';
+import { measured } from '../snapshots/figure.ts';
+import { conditions, table, writePage } from '../snapshots/page.ts';
 import { BACKGROUND } from './background.ts';
-import type { FairnessFigure } from './figure.ts';
+import { CHECKSUMS, DIGESTS } from './checking.ts';
+import type { CostFigure } from './figure.ts';
+import { FLUSHES, LUNS, SESSIONS, SNAPSHOTS } from './many.ts';
 import { NEIGHBOUR } from './neighbour.ts';
+import { STALL } from './stall.ts';
 
-const FIGURES: readonly FairnessFigure[] = [NEIGHBOUR, BACKGROUND];
+const FIGURES: readonly CostFigure[] = [
+  CHECKSUMS,
+  DIGESTS,
+  FLUSHES,
+  SESSIONS,
+  LUNS,
+  SNAPSHOTS,
+  STALL,
+  NEIGHBOUR,
+  BACKGROUND,
+];
 
-const HELP = `npm run bench -- fairness [options]
+const HELP = `npm run bench -- costs [options]
 
-Measures what one load takes from another, with and without in turn, and prints figures and bars. It runs on
+Measures what things cost, with and without in turn, and prints a table of figures and bars. It runs on
 loopback and in temporary directories, and is removed at the end.
 
 ${FIGURES.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
@@ -20,9 +34,10 @@ ${FIGURES.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
   --rounds N      pairs of each figure (default 5)
   --seconds S     of one measurement (default 2)
   --quick         small and short: shows that the benchmarks work; the figures say nothing
+  --write         also put the figures into docs/PERFORMANCE.md; lines of others stay as they are
   --help
 
-Example: npm run bench -- fairness --figures neighbour
+Example: npm run bench -- costs --figures sessions,luns
 `;
 
 function readOptions(words: readonly string[]) {
@@ -33,21 +48,22 @@ function readOptions(words: readonly string[]) {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { quick, help } = values;
+  const { quick, write, help } = values;
   const names = values.figures?.split(',') ?? FIGURES.map(({ name }) => name);
   const figures = FIGURES.filter(({ name }) => names.includes(name));
   const rounds = Number(values.rounds ?? (quick ? 1 : 5));
   const roundMs = Number(values.seconds ?? (quick ? 0.5 : 2)) * 1000;
-  if (figures.length < names.length || !Number.isInteger(rounds) || rounds < 1 || !(roundMs > 0))
-    return undefined;
-  return { figures, rounds, roundMs, quick, help };
+  const known = figures.length === names.length && !(write && quick);
+  if (!known || !Number.isInteger(rounds) || rounds < 1 || !(roundMs > 0)) return undefined;
+  return { figures, rounds, roundMs, quick, write, help };
 }
 
 /** Returns the exit status: 0 when every figure holds. */
-export async function fairness(words: readonly string[]): Promise<number> {
+export async function costs(words: readonly string[]): Promise<number> {
   const options = readOptions(words);
   if (options === undefined || options.help) {
     process.stdout.write(HELP);
@@ -58,11 +74,16 @@ export async function fairness(words: readonly string[]): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const lines: Measured[] = [];
   try {
-    for (const figure of options.figures) lines.push(...(await figure.run({ ...options, calm, busy, say })));
+    for (const figure of options.figures)
+      lines.push(...(await measured(figure, { ...options, calm, busy, say })));
   } finally {
     await calm.stop();
     await busy.stop();
   }
   process.stdout.write(`${conditions()}\n\n${table(lines)}`);
+  if (options.write) {
+    const page = { document: 'PERFORMANCE.md', benchmark: 'costs' };
+    await writePage(page, lines, options.figures.length < FIGURES.length);
+  }
   return lines.every(({ holds }) => holds) ? 0 : 1;
 }

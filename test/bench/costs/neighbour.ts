@@ -11,7 +11,7 @@ import type { Generators } from '../generators.ts';
 import { fill } from '../measure.ts';
 import { median } from '../report.ts';
 import { atMost, type Measured, rounded } from '../snapshots/figure.ts';
-import { caseNamed, type FairnessBench, type FairnessFigure } from './figure.ts';
+import { type CostBench, type CostFigure, caseNamed } from './figure.ts';
 
 const MIB = 1024 * 1024;
 const SPAN_BYTES = 128 * MIB;
@@ -75,7 +75,7 @@ async function round(sides: Sides, calm: Case, busy: Case, durationMs: number): 
   return { alone, beside, busyPerSecond: (await load).commandsPerSecond };
 }
 
-async function compare(sides: Sides, calm: Case, busy: Case, bench: FairnessBench): Promise<Measured> {
+async function compare(sides: Sides, calm: Case, busy: Case, bench: CostBench): Promise<Measured> {
   bench.say(`${calm.title}, beside ${busy.title} at depth 256`);
   await open(sides.calm, sides.server, calm, CALM_LUN);
   await open(sides.busy, sides.server, busy, BUSY_LUN);
@@ -98,7 +98,7 @@ async function compare(sides: Sides, calm: Case, busy: Case, bench: FairnessBenc
   };
 }
 
-async function neighbour(bench: FairnessBench): Promise<Measured[]> {
+async function neighbour(bench: CostBench): Promise<Measured[]> {
   const server = await startServer({ args: ['--init', `calm:${UNIT_BYTES}`], host: '127.0.0.1' });
   try {
     await server.cli('lun', 'create', 'busy', '--size', String(UNIT_BYTES));
@@ -118,7 +118,7 @@ async function neighbour(bench: FairnessBench): Promise<Measured[]> {
   }
 }
 
-export const NEIGHBOUR: FairnessFigure = {
+export const NEIGHBOUR: CostFigure = {
   name: 'neighbour',
   title: 'a busy initiator beside a calm one',
   run: neighbour,
