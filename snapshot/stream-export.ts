@@ -6,7 +6,8 @@ import { OperatorError } from '../lun/errors.ts';
 import type { BlockRange } from '../lun/units.ts';
 import type { Pool } from './pool.ts';
 import type { SnapshotInfo } from './pool-types.ts';
-import { CHUNK_DATA_BYTES, ChunkWriter, type StreamHead, type StreamTools } from './stream-format.ts';
+import { CHUNK_DATA_BYTES, ChunkWriter, type StreamTools } from './stream-format.ts';
+import type { StreamHead } from './stream-head.ts';
 
 export interface ExportRequest {
   readonly vlun: string;

@@ -6,6 +6,7 @@
  */
 import { OperatorError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';
+import { isStreamHead, type StreamHead } from './stream-head.ts';
 
 export const STREAM_VERSION = 1;
 export const CHUNK_HEADER_BYTES = 24;
@@ -18,19 +19,6 @@ const MAGIC = 0x54534c53;
 const KINDS = { head: 1, data: 2, zero: 3, end: 4 } as const;
 const TWO_32 = 2 ** 32;
 
-/** Which snapshot a stream holds, and what it builds on. */
-export interface StreamHead {
-  readonly vlun: string;
-  readonly snapshot: string;
-  /** Of the snapshot first exported under it, however often it was passed on: 32 hexadecimal digits. */
-  readonly identity: string;
-  readonly sizeBytes: number;
-  readonly blockBytes: number;
-  readonly createdAtMs: number;
-  /** The snapshot that the receiver has to have; absent in a full stream. */
-  readonly from?: { readonly snapshot: string; readonly identity: string };
-}
-
 export interface StreamEnd {
   /** Bytes of data in all chunks. */
   readonly dataBytes: number;
@@ -42,7 +30,7 @@ export type Chunk =
   | { readonly kind: 'head'; readonly head: StreamHead }
   | { readonly kind: 'data'; readonly offsetBytes: number; readonly bytes: Uint8Array }
   | { readonly kind: 'zero'; readonly offsetBytes: number; readonly lengthBytes: number }
-  | { readonly kind: 'end'; readonly end: StreamEnd };
+  | { readonly kind: 'end'; readonly end: Partial<StreamEnd> | null };
 
 /** A digest that grows with the stream; SHA-256 in the server. */
 export interface Digest {
@@ -183,8 +171,8 @@ export class ChunkReader {
     this.#number += 1;
   }
 
-  async #proveEnd(end: StreamEnd): Promise<void> {
-    if (end.dataBytes !== this.#dataBytes || end.digest !== this.#digest.finish()) {
+  async #proveEnd(end: Partial<StreamEnd> | null): Promise<void> {
+    if (end?.dataBytes !== this.#dataBytes || end.digest !== this.#digest.finish()) {
       throw badStream('its digest is not that of what came before');
     }
     const more = this.#left.byteLength > 0 ? { done: false } : await this.#nextBytes();
@@ -201,8 +189,12 @@ export class ChunkReader {
   #decode(kind: number, payload: Uint8Array): Chunk {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if ((this.#number === 1) !== (kind === KINDS.head)) throw badStream('its parts are out of order');
-    if (kind === KINDS.head) return { kind: 'head', head: this.#json(payload) as StreamHead };
-    if (kind === KINDS.end) return { kind: 'end', end: this.#json(payload) as StreamEnd };
+    if (kind === KINDS.head) {
+      const head = this.#json(payload);
+      if (isStreamHead(head)) return { kind: 'head', head };
+      throw badStream('its head makes no sense');
+    }
+    if (kind === KINDS.end) return { kind: 'end', end: this.#json(payload) as Partial<StreamEnd> | null };
     if (kind === KINDS.data && payload.byteLength > 8) {
       const bytes = payload.subarray(8);
       this.#dataBytes += bytes.byteLength;

@@ -9,7 +9,8 @@ import type { BlockRange, LogicalBlockBytes } from '../lun/units.ts';
 import type { Pool } from './pool.ts';
 import type { SnapshotInfo, VlunInfo, WithDocuments } from './pool-types.ts';
 import { originOf } from './stream-export.ts';
-import { badStream, type Chunk, ChunkReader, type StreamHead, type StreamTools } from './stream-format.ts';
+import { badStream, type Chunk, ChunkReader, type StreamTools } from './stream-format.ts';
+import type { StreamHead } from './stream-head.ts';
 
 export interface Imported {
   readonly vlun: VlunInfo;
@@ -27,7 +28,7 @@ export async function importStream(
 ): Promise<Imported> {
   const { name } = request;
   const reader = new ChunkReader(stream, tools);
-  const head = checkHead(await reader.next());
+  const head = headOf(await reader.next());
   const present = snapshotWith(pool, name, head.identity);
   if (present !== undefined) return imported(pool, name, present, true);
   const base = baseOf(pool, name, head);
@@ -67,15 +68,9 @@ function imported(pool: Pool, name: string, snapshot: SnapshotInfo, repeated: bo
   return { vlun: pool.info(name) as VlunInfo, snapshot, repeated };
 }
 
-function checkHead(chunk: Chunk): StreamHead {
-  if (chunk.kind !== 'head') throw badStream('it has no head');
-  const { head } = chunk;
-  const { sizeBytes, blockBytes, identity, snapshot, createdAtMs } = head;
-  const blocks = blockBytes === 512 || blockBytes === 4096;
-  const whole = Number.isSafeInteger(sizeBytes) && sizeBytes > 0 && sizeBytes % blockBytes === 0;
-  const named = typeof identity === 'string' && typeof snapshot === 'string';
-  if (blocks && whole && named && Number.isFinite(createdAtMs)) return head;
-  throw badStream('its head makes no sense');
+function headOf(chunk: Chunk): StreamHead {
+  if (chunk.kind === 'head') return chunk.head;
+  throw badStream('it has no head');
 }
 
 function snapshotWith(pool: Pool, vlun: string, identity: string): SnapshotInfo | undefined {

@@ -1,5 +1,4 @@
 /** `snaplun export` and `import`: streams to standard output and from standard input, with progress on a terminal. */
-import { once } from 'node:events';
 import type { Argv } from 'yargs';
 import { OperatorError } from '../../lun/errors.ts';
 import { askIn, askOut } from '../admin/stream-client.ts';
@@ -52,19 +51,22 @@ async function exportTo(options: GlobalOptions, args: Record<string, unknown>): 
     throw new OperatorError('usage', 'the stream is no text: send it to a file or a pipe');
   }
   const progress = new Progress('exported');
-  // A reader that went away shows as a write that fails.
-  let failure: Error | undefined;
-  stdout.on('error', (error) => {
-    failure = error;
+  // The write that fails says so as well.
+  stdout.on('error', () => undefined);
+  const asked = { socketPath: adminSocketOf(options), verb: 'export', args };
+  await progress.during(() =>
+    askOut(asked, async (bytes) => {
+      await written(bytes);
+      progress.add(bytes.byteLength);
+    }),
+  );
+}
+
+/** Completes when the bytes are with whoever reads; fails when nobody does. */
+function written(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(noOutput(error)) : resolve()));
   });
-  await askOut({ socketPath: adminSocketOf(options), verb: 'export', args }, async (bytes) => {
-    if (failure !== undefined) throw noOutput(failure);
-    if (!stdout.write(bytes)) await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]);
-    progress.add(bytes.byteLength);
-  });
-  await new Promise<void>((resolve) => stdout.write('', () => resolve()));
-  if (failure !== undefined) throw noOutput(failure);
-  progress.end();
 }
 
 function noOutput(cause: Error): OperatorError {
@@ -83,13 +85,15 @@ async function importFrom(options: GlobalOptions, name: string): Promise<void> {
     }
   }
   const asked = { socketPath: adminSocketOf(options), verb: 'import', args: { name } };
+  const parts = counted();
   let row: ImportRow;
   try {
-    row = (await askIn(asked, counted())) as ImportRow;
+    row = (await progress.during(() => askIn(asked, parts))) as ImportRow;
+    // Whoever writes the stream is not to fail because it was here already.
+    if (row.repeated) while ((await parts.next()).done !== true);
   } finally {
     process.stdin.destroy();
   }
-  progress.end();
   const text = row.repeated
     ? `${name}@${row.snapshot.name} was there already; nothing was done`
     : `imported ${name}@${row.snapshot.name}: LUN ${row.lun ?? '-'} of ${row.target ?? '-'}`;
@@ -120,8 +124,16 @@ class Progress {
     this.#print('');
   }
 
-  end(): void {
-    this.#print('\n');
+  /** Ends the line when `work` has ended; after a failure only where there is one. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    let done = false;
+    try {
+      const result = await work();
+      done = true;
+      return result;
+    } finally {
+      if (done || this.#shown > 0) this.#print('\n');
+    }
   }
 
   #print(after: string): void {

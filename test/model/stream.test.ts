@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { exportStream } from '../../snapshot/stream-export.ts';
-import { CHUNK_HEADER_BYTES, type StreamTools } from '../../snapshot/stream-format.ts';
+import { CHUNK_HEADER_BYTES, ChunkWriter, type StreamTools } from '../../snapshot/stream-format.ts';
+import type { StreamHead } from '../../snapshot/stream-head.ts';
 import { type Imported, importStream } from '../../snapshot/stream-import.ts';
 import { fill, killAndReopen, newPool, type PoolWorld, range, readBytes } from '../support/pool-world.ts';
 import { seededRandom } from '../support/random.ts';
@@ -184,4 +185,61 @@ test('a death in the middle leaves nothing behind', async () => {
   await to.environment.advance(60_000);
   expect(to.pool.status()).toMatchObject({ usedBytes: 0, images: 0 });
   expect(to.pool.list()).toEqual([]);
+});
+
+test('a stream whose sums are right and whose words make no sense changes nothing', async () => {
+  const to = await newPool();
+  await to.pool.createVlun({ name: 'copy', sizeBytes: 1 << 20 });
+  const identity = '0123456789abcdef0123456789abcdef';
+  const head = { vlun: 'V', snapshot: 'a', identity, sizeBytes: 4096, blockBytes: 512, createdAtMs: 0 };
+  const heads: readonly unknown[] = [
+    null,
+    7,
+    [],
+    { ...head, sizeBytes: 4097 },
+    { ...head, sizeBytes: -4096 },
+    { ...head, sizeBytes: 2 ** 60 },
+    { ...head, blockBytes: 1024 },
+    { ...head, identity: 'x' },
+    { ...head, identity: identity.repeat(1000) },
+    { ...head, snapshot: 'a@b' },
+    { ...head, snapshot: '' },
+    { ...head, vlun: 5 },
+    { ...head, createdAtMs: 9e15 },
+    { ...head, createdAtMs: -1 },
+    { ...head, from: 'monday' },
+    { ...head, from: null },
+    { ...head, from: { snapshot: 5, identity } },
+    { ...head, from: { snapshot: 'z', identity: [] } },
+  ];
+  for (const wrong of heads) {
+    const writer = new ChunkWriter(toolsOf(to));
+    const chunks = [writer.head(wrong as StreamHead), writer.end()];
+    for (const name of ['new', 'copy']) {
+      const outcome = imports(to, name, chunks);
+      await expect(outcome, JSON.stringify(wrong)).rejects.toThrow(/^the stream cannot be imported: .*head/);
+    }
+  }
+  const { blockBytes: _absent, ...short } = head;
+  await expect(imports(to, 'new', [new ChunkWriter(toolsOf(to)).head(short as StreamHead)])).rejects.toThrow(
+    /its head makes no sense/,
+  );
+  expect(to.pool.list().map(({ name }) => name)).toEqual(['copy']);
+  expect(to.pool.snapshots()).toEqual([]);
+});
+
+test('the end of a stream that makes no sense is damage', async () => {
+  const to = await newPool();
+  const from = await source(2);
+  const full = await exported(from, 'V', 'a');
+  class Odd extends ChunkWriter {
+    override end(): Uint8Array {
+      return this.zero(0, 0);
+    }
+  }
+  const writer = new Odd(toolsOf(to));
+  const head = { vlun: 'V', snapshot: 'a', identity: '0'.repeat(32), createdAtMs: 0 };
+  const chunks = [writer.head({ ...head, sizeBytes: 4096, blockBytes: 512 }), writer.zero(2 ** 53, 512)];
+  await expect(imports(to, 'copy', [...chunks, writer.end()])).rejects.toThrow(/outside the disk/);
+  await imports(to, 'copy', full);
 });
