@@ -5,7 +5,8 @@
  */
 import winston from 'winston';
 
-export type LogFormat = 'text' | 'json';
+export const LOG_FORMATS = ['text', 'json', 'journal'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -23,9 +24,9 @@ export interface Log {
 
 const RESERVED = new Set(['level', 'message', 'timestamp']);
 
-/** `2026-11-22T12:00:00.000Z info message key=value key="two words"`. */
-function textLine(info: winston.Logform.TransformableInfo): string {
-  let line = `${String(info['timestamp'])} ${info.level} ${String(info.message)}`;
+/** `message key=value key="two words"`. */
+function eventText(info: winston.Logform.TransformableInfo): string {
+  let line = String(info.message);
   for (const [key, value] of Object.entries(info)) {
     if (RESERVED.has(key) || value === undefined) continue;
     const text = String(value);
@@ -34,11 +35,25 @@ function textLine(info: winston.Logform.TransformableInfo): string {
   return line;
 }
 
+/** `2026-11-22T12:00:00.000Z info message key=value`. */
+function textLine(info: winston.Logform.TransformableInfo): string {
+  return `${String(info['timestamp'])} ${info.level} ${eventText(info)}`;
+}
+
+/** As journald takes priorities from lines (sd-daemon(3)): LOG_ERR is 3, LOG_DEBUG 7. */
+const JOURNAL_PRIORITIES: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
+
+/** `<6>message key=value`: journald has the time already. */
+function journalLine(info: winston.Logform.TransformableInfo): string {
+  return `<${JOURNAL_PRIORITIES[info.level] ?? 6}>${eventText(info)}`;
+}
+
 export function createLog(options: { readonly format: LogFormat; readonly level: LogLevel }): Log {
   const { combine, timestamp, json, printf } = winston.format;
+  const forms = { text: printf(textLine), json: json(), journal: printf(journalLine) };
   const logger = winston.createLogger({
     level: options.level,
-    format: combine(timestamp(), options.format === 'json' ? json() : printf(textLine)),
+    format: combine(timestamp(), forms[options.format]),
     transports: [new winston.transports.Stream({ stream: process.stderr })],
   });
   return {

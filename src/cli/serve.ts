@@ -7,10 +7,12 @@ import { cacheBounds } from '../../snapshot/pool-types.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_POOL_BYTES, DEFAULT_PORTAL, defaultAdminSocket, defaultPool } from '../config/defaults.ts';
 import { ISNS_PORT } from '../isns/messages.ts';
-import { createLog, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
+import { createLog, LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from '../log.ts';
 import { openOrCreatePoolMedium } from '../media.ts';
 import { METRICS_PORT, MONITOR_HOST } from '../monitor/monitor.ts';
 import { SnaplunServer } from '../server.ts';
+import { ServiceNotices, watchdogOf } from '../service/notices.ts';
+import { notifySocket } from '../service/notify-socket.ts';
 import type { Settings } from '../settings.ts';
 import { type PortalAddress, parsePortal } from '../shell/portal.ts';
 import { defaultTargetName, iscsiName } from '../targets/names.ts';
@@ -68,9 +70,9 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
           describe: 'memory for tables and bitmaps, from 16M; 352M unless told',
         })
         .option('log-format', {
-          choices: ['text', 'json'] as const,
+          choices: LOG_FORMATS,
           default: 'text' as const,
-          describe: 'form of the log',
+          describe: 'form of the log; journal: with priorities, without times, for journald',
         })
         .option('log-level', {
           choices: LOG_LEVELS,
@@ -109,10 +111,24 @@ async function serve(options: ServeOptions): Promise<void> {
     clock: systemClock,
     log,
   });
-  stopOnSignals(server, log);
-  process.stdout.write(
-    `snaplun: serving ${server.targets.server.defaultTarget} on ${server.portals.join(', ')} (pool ${pool}, ${server.lunCount} LUNs)\n`,
-  );
+  const notices = serviceNotices(log);
+  stopOnSignals(server, log, notices);
+  const { targets, portals, lunCount } = server;
+  const where = `${targets.server.defaultTarget} on ${portals.join(', ')}`;
+  const serving = `serving ${where} (pool ${pool}, ${lunCount} LUNs)`;
+  process.stdout.write(`snaplun: ${serving}\n`);
+  notices.ready(serving);
+}
+
+function serviceNotices(log: Log): ServiceNotices {
+  const { env, pid } = process;
+  const onLost = (why: string): void =>
+    log.debug('the service manager did not take a notice', { event: 'notice-lost', why });
+  return new ServiceNotices({
+    send: notifySocket(env['NOTIFY_SOCKET'], onLost),
+    watchdogMs: watchdogOf(env, pid),
+    clock: systemClock,
+  });
 }
 
 /** HOST:PORT, or a port of this machine alone. */
@@ -155,9 +171,10 @@ function parseCache(text: string): number {
   return bytes;
 }
 
-function stopOnSignals(server: SnaplunServer, log: Log): void {
+function stopOnSignals(server: SnaplunServer, log: Log, notices: ServiceNotices): void {
   const stop = (why: string, code: number): void => {
     log.info('stopping', { event: 'stopping', why });
+    notices.stopping();
     const failed = server.pool.state === 'failed';
     server
       .stop()
