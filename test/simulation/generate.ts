@@ -62,6 +62,8 @@ const FAULTS: readonly MediumOperation[] = [
 interface Belief {
   readonly vluns: Map<string, { sectors: number; blockBytes: 512 | 4096 }>;
   readonly snapshots: Array<{ vlun: string; snapshot: string }>;
+  /** Of a VLUN: in a small pool the same places are to be used again and again, not to run out. */
+  readonly vlunBlocksMax: number;
   named: number;
 }
 
@@ -76,7 +78,12 @@ export function generate(seed: number, mix: Mix = {}): Script {
   const world = makeWorld(random);
   const weights = lean(random, new Set(mix.without ?? []));
   const hot = Array.from({ length: random.between(1, 3) }, () => random.below(4000));
-  const belief: Belief = { vluns: new Map(), snapshots: [], named: 0 };
+  const belief: Belief = {
+    vluns: new Map(),
+    snapshots: [],
+    vlunBlocksMax: Math.ceil(world.capacityBlocks * random.pick([0.06, 0.12, 0.25, 1])),
+    named: 0,
+  };
   const operations: Operation[] = begin(random, belief);
   const count = random.between(20, mix.operationsMax ?? 250);
   while (operations.length < count) {
@@ -97,14 +104,15 @@ function begin(random: Random, belief: Belief): Operation[] {
 }
 
 function makeWorld(random: Random): World {
-  const small = random.chance(0.2);
+  const small = random.chance(0.3);
   return {
     capacityBlocks: small
-      ? random.pick([random.between(60, 200), random.between(200, 900)])
+      ? random.pick([random.between(60, 200), random.between(60, 200), random.between(200, 900)])
       : random.pick([6_000, 20_000, 70_000]),
     journalSegmentBytes: random.pick([64, 64, 128, 256]) * 1024,
     atOnceChance: random.pick([0, 0, 0.5, 0.9, 1]),
     ...(random.chance(0.1) && { spaceBlocks: random.between(150, 1500) }),
+    ...(random.chance(0.25) && { patient: true }),
     depth: random.pick([1, 2, 4, 8, 16, 32]),
     options: {
       flushIntervalMs: random.pick([10, 100, 1000]),
@@ -197,7 +205,7 @@ function makeOnVlun(kind: Kind, random: Random, { belief, hot }: Context): Opera
     case 'release':
       return { do: kind, vlun };
     case 'resize':
-      form.sectors = makeSectors(random, form.blockBytes);
+      form.sectors = makeSectors(random, { blockBytes: form.blockBytes, blocksMax: belief.vlunBlocksMax });
       return { do: kind, vlun, sectors: form.sectors };
     case 'delete':
       belief.vluns.delete(vlun);
@@ -250,7 +258,7 @@ function nextName(belief: Belief): string {
 function create(random: Random, belief: Belief): Operation {
   const vlun = nextName(belief);
   const blockBytes = random.chance(0.65) ? 512 : 4096;
-  const sectors = makeSectors(random, blockBytes);
+  const sectors = makeSectors(random, { blockBytes, blocksMax: belief.vlunBlocksMax });
   belief.vluns.set(vlun, { sectors, blockBytes });
   return { do: 'create', vlun, sectors, blockBytes, writeCache: random.chance(0.9) };
 }
@@ -276,13 +284,17 @@ function snapshot(random: Random, belief: Belief): Operation | undefined {
   return { do: 'snapshot', targets };
 }
 
-function makeSectors(random: Random, blockBytes: 512 | 4096): number {
-  const blocks = random.pick([
+function makeSectors(
+  random: Random,
+  { blockBytes, blocksMax }: { readonly blockBytes: 512 | 4096; readonly blocksMax: number },
+): number {
+  const wanted = [
     random.between(1, 8),
     random.between(64, 130),
     random.between(64, 300),
     random.between(250, 600),
-  ]);
+  ];
+  const blocks = Math.min(random.pick(wanted), blocksMax);
   const odd = blockBytes === 512 && random.chance(0.5) ? random.below(SECTORS_PER_POOL_BLOCK) : 0;
   return blocks * SECTORS_PER_POOL_BLOCK + odd;
 }

@@ -35,7 +35,7 @@ export class Machine {
   readonly scheduler: Scheduler;
   readonly #world: World;
   readonly #random: Random;
-  readonly #mediumRandom: Random;
+  #mediumRandom: Random;
   readonly #listener: Listener;
   #store: FaultyStore;
   #medium: FaultyMedium | undefined;
@@ -51,7 +51,7 @@ export class Machine {
     this.#listener = listener;
     this.#random = seededRandom(seed ^ 0x1b873593);
     this.#mediumRandom = seededRandom(seed ^ 0x2545f491);
-    this.scheduler = new Scheduler(seededRandom(seed ^ 0x6c078965));
+    this.scheduler = new Scheduler(seededRandom(seed ^ 0x6c078965), world.patient);
     const { capacityBlocks, journalSegmentBytes } = world;
     this.#store = new FaultyStore({ capacityBlocks, journalSegmentBytes });
   }
@@ -91,6 +91,11 @@ export class Machine {
     this.life += 1;
     this.scheduler.forget();
     this.pool = undefined;
+  }
+
+  /** From now on the medium is as kind or unkind as this number says, whatever came before. */
+  chooseOutcome(outcome: number): void {
+    this.#mediumRandom = seededRandom(outcome);
   }
 
   /** What the end of the process or of the power leaves of the store. */

@@ -6,18 +6,18 @@
 import { StoreError } from '../../lun/errors.ts';
 import type { MaybePromise } from '../../lun/units.ts';
 import { checkPool } from '../../snapshot/check.ts';
-import type { CheckedChange } from '../../snapshot/check-catalogue.ts';
-import { type CheckedExtent, type CheckedRecord, describeRecord } from '../../snapshot/check-journal.ts';
+import { type CheckedRecord, describeRecord } from '../../snapshot/check-journal.ts';
 import type { Fault } from '../../snapshot/medium/fault-plan.ts';
 import type { Pool } from '../../snapshot/pool.ts';
 import type { PoolFact } from '../../snapshot/pool-types.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { compareCatalogue, everything } from './compare.ts';
-import { copy } from './copy-command.ts';
 import * as data from './data-commands.ts';
 import { Disagreement } from './disagreement.ts';
 import { explains } from './explain.ts';
 import { History } from './history.ts';
+import { issueData } from './issue-data.ts';
+import { noteRecord } from './journal-watch.ts';
 import { checksum, type End, type Listener, Machine } from './machine.ts';
 import type { Operation, Script, World } from './script.ts';
 import type { Stage, StructureCommand, Tracked } from './stage.ts';
@@ -37,6 +37,18 @@ const CONTROLS: ReadonlySet<Operation['do']> = new Set([
   'fault',
 ]);
 
+/** Where a script is ended, counted in events while the pool served. */
+export interface CrashPoint {
+  readonly events: number;
+  readonly how: End;
+  /** Of the many things that such an end may leave, which one: any number. */
+  readonly outcome: number;
+  /** The opening that follows is ended as well. */
+  readonly opening?: { readonly how: End; readonly events: number };
+}
+
+const END_REACHED = Symbol('the point at which the run is ended');
+
 class Run implements Stage, Listener {
   readonly world: World;
   readonly random: Random;
@@ -48,6 +60,9 @@ class Run implements Stage, Listener {
   #failure: unknown;
   #nextOpenings: Array<{ readonly how: End; readonly events: number }> = [];
   #structures: StructureCommand[] = [];
+  /** Events while the pool served, and after how many of them it is to be ended. */
+  #servedEvents = 0;
+  #endsAfter: number | undefined;
 
   constructor(script: Script, tally: Tally, say: (line: string) => void) {
     this.world = script.world;
@@ -75,6 +90,29 @@ class Run implements Stage, Listener {
     }
     await this.#settle();
     await this.#reopen();
+  }
+
+  /**
+   * Plays up to a point, ends the process or the power there, recovers, and compares; false when the script
+   * is over before that.
+   */
+  async playTo(
+    { events, how, outcome, opening }: CrashPoint,
+    operations: readonly Operation[],
+  ): Promise<boolean> {
+    this.#endsAfter = events;
+    try {
+      await this.play(operations);
+      return false;
+    } catch (cause) {
+      if (cause !== END_REACHED) throw cause;
+    }
+    this.#endsAfter = undefined;
+    if (opening !== undefined) this.#nextOpenings.push(opening);
+    this.#machine.chooseOutcome(outcome);
+    await this.#crash(how);
+    await this.#reopen();
+    return true;
   }
 
   track<T>({ command, call, good, mayFail }: Tracked<T>): void {
@@ -125,14 +163,8 @@ class Run implements Stage, Listener {
   }
 
   onRecord(record: CheckedRecord): void {
-    const { sequence, body } = record;
-    this.#say(`  record ${sequence}: ${describeRecord(record)}`);
-    if (sequence !== this.history.appended + 1) {
-      throw new Disagreement(`record ${sequence} follows record ${this.history.appended}`);
-    }
-    if (body.kind === 'write') this.#noteWrites(sequence, body.extents);
-    else if (body.kind === 'structure') this.#noteStructure(sequence, body.change);
-    else this.history.passed(sequence);
+    this.#say(`  record ${record.sequence}: ${describeRecord(record)}`);
+    noteRecord(this.history, record, this.#structures);
   }
 
   onFact(fact: PoolFact): void {
@@ -141,23 +173,6 @@ class Run implements Stage, Listener {
     if (explained || (this.#machine.faults > 0 && fact.type !== 'corrupt')) return;
     const cause = 'cause' in fact ? fact.cause : undefined;
     throw new Disagreement(`the pool reports ${JSON.stringify(fact)}`, { cause });
-  }
-
-  #noteWrites(sequence: number, extents: readonly CheckedExtent[]): void {
-    const told = extents.filter(({ kind }) => kind !== 'reclaim' && kind !== 'merge' && kind !== 'sweep');
-    if (told.length === 0) this.history.passed(sequence);
-    else this.history.wrote(sequence, told);
-  }
-
-  #noteStructure(sequence: number, change: CheckedChange): void {
-    for (const [id, vlun] of change.vluns) if (vlun !== null) this.history.learnName(id, vlun.name);
-    const found = this.#structures.find(
-      ({ command, recognises }) => !command.restructured && recognises(change),
-    );
-    if (found !== undefined) this.history.restructured(sequence, found.command);
-    else if (change.vluns.length + change.snapshots.length + change.documents.length === 0) {
-      this.history.passed(sequence);
-    } else throw new Disagreement(`nobody asked for the structure record ${sequence}`);
   }
 
   #judgeFailure(what: string, error: unknown): void {
@@ -178,32 +193,9 @@ class Run implements Stage, Listener {
       await this.#crash(this.random.chance(0.5) ? 'kill' : 'power-cut');
     }
     const { issued } = this.history;
-    await this.#dispatch(operation);
+    if (!issueData(this, operation)) await this.#control(operation);
     if (CONTROLS.has(operation.do) || this.history.issued > issued) {
       count(this.#tally.commands, operation.do);
-    }
-  }
-
-  async #dispatch(operation: Operation): Promise<void> {
-    switch (operation.do) {
-      case 'read':
-        return data.read(this, operation);
-      case 'read-snapshot':
-        return data.readSnapshot(this, operation);
-      case 'write':
-        return data.write(this, operation);
-      case 'write-same':
-        return data.writeSame(this, operation);
-      case 'unmap':
-        return data.unmap(this, operation);
-      case 'compare-and-write':
-        return data.compareAndWrite(this, operation);
-      case 'copy':
-        return copy(this, operation);
-      case 'flush':
-        return data.flush(this, operation);
-      default:
-        return this.#control(operation);
     }
   }
 
@@ -280,6 +272,10 @@ class Run implements Stage, Listener {
 
   async #step(): Promise<boolean> {
     this.#raise();
+    if (this.#machine.pool !== undefined) {
+      if (this.#servedEvents === this.#endsAfter) throw END_REACHED;
+      this.#servedEvents += 1;
+    }
     const stepped = await this.#machine.scheduler.step();
     this.#tally.events += 1;
     this.#raise();
@@ -396,4 +392,9 @@ export async function play(
   say: (line: string) => void = () => undefined,
 ): Promise<void> {
   await new Run(script, tally, say).play(script.operations);
+}
+
+/** Ends a script at a point; false when it is over before that. Throws what went wrong. */
+export async function playTo(point: CrashPoint, script: Script, tally: Tally): Promise<boolean> {
+  return new Run(script, tally, () => undefined).playTo(point, script.operations);
 }

@@ -21,6 +21,9 @@ const NEWEST_CHANCE = 0.3;
 /** Some completions are held back until almost nothing else is left: a slow disk, long after faster ones. */
 const STRAGGLER_CHANCE = 0.04;
 const STRAGGLER_ENDS_CHANCE = 0.02;
+/** In a patient run they are held back until the clock has moved on, too. */
+const PATIENT_ENDS_CHANCE = 0.002;
+const PATIENT_IDLE_ENDS_CHANCE = 0.1;
 
 /** Lets every promise that can settle do so. */
 export function settlePromises(): Promise<void> {
@@ -29,6 +32,7 @@ export function settlePromises(): Promise<void> {
 
 export class Scheduler {
   readonly #random: Random;
+  readonly #patient: boolean;
   #nowMs = 1_750_000_000_000;
   #completions: Run[] = [];
   #stragglers: Run[] = [];
@@ -37,8 +41,9 @@ export class Scheduler {
   /** Events that have happened. */
   events = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, patient = false) {
     this.#random = random;
+    this.#patient = patient;
   }
 
   nowMs(): number {
@@ -94,8 +99,7 @@ export class Scheduler {
 
   #next(): Run | undefined {
     const waiting = this.#completions.length + this.#deferred.length;
-    const oldest =
-      waiting === 0 || this.#random.chance(STRAGGLER_ENDS_CHANCE) ? this.#stragglers.shift() : undefined;
+    const oldest = this.#endsStraggler(waiting) ? this.#stragglers.shift() : undefined;
     if (oldest !== undefined) return oldest;
     if (waiting === 0 || this.#random.chance(EARLY_TIMER_CHANCE)) {
       const timer = this.#takeTimer();
@@ -104,9 +108,16 @@ export class Scheduler {
     if (this.#deferred.length > 0 && this.#random.below(waiting) < this.#deferred.length) {
       return this.#deferred.shift();
     }
-    if (this.#completions.length === 0) return this.#deferred.shift();
+    if (this.#completions.length === 0) return this.#deferred.shift() ?? this.#stragglers.shift();
     if (this.#random.chance(NEWEST_CHANCE)) return this.#completions.pop();
     return this.#completions.splice(this.#random.below(this.#completions.length), 1)[0];
+  }
+
+  #endsStraggler(waiting: number): boolean {
+    if (this.#patient) {
+      return this.#random.chance(waiting === 0 ? PATIENT_IDLE_ENDS_CHANCE : PATIENT_ENDS_CHANCE);
+    }
+    return waiting === 0 || this.#random.chance(STRAGGLER_ENDS_CHANCE);
   }
 
   #takeTimer(): Run | undefined {

@@ -14,6 +14,8 @@ export interface World {
   readonly atOnceChance: number;
   /** Data blocks that find room on the device, where that is less than the capacity. */
   readonly spaceBlocks?: number;
+  /** Slow calls of the medium outlast timers. */
+  readonly patient?: boolean;
   /** Commands in flight at most. */
   readonly depth: number;
   readonly options: Partial<PoolOptions>;

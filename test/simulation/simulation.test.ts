@@ -20,12 +20,3 @@ test.each(Array.from({ length: SEEDS / SEEDS_EACH }, (_, i) => i * SEEDS_EACH + 
     }
   },
 );
-
-test('a record of whole blocks is not taken for a command that changes them in part', async () => {
-  // The model laid an UNMAP of one block at the door of an earlier one that was still waiting for its flush.
-  expect(await failureOf(generate(457, { without: ['copy'] }))).toBeUndefined();
-}, 60_000);
-
-test('closing a pool that has failed promises nothing that was not flushed', async () => {
-  expect(await failureOf(generate(1329, { without: ['copy'] }))).toBeUndefined();
-}, 60_000);

@@ -42,3 +42,27 @@ test('nothing is left on the medium but what a snapshot keeps', async () => {
   const said = world.environment.facts.filter(({ type }) => type === 'purged');
   expect(said).toEqual([{ type: 'purged', unit: 'disk0', keptBytes: 2 * PLACE_BYTES }]);
 });
+
+test('P7: SANITIZE of V1 is an UNMAP of every block, and what V2 had of its own goes with it', async () => {
+  const target = await wholeTarget();
+  const { world } = target;
+  const host = await Host.open(target, 'a');
+  const side = async (): Promise<Uint8Array> => {
+    const bytes = filled(24, 0x77);
+    await world.pool.unit('side').device.read({ lba: 0, blocks: 24 } as BlockRange, bytes);
+    return bytes;
+  };
+  const sanitize = async (): Promise<void> => {
+    const erasing = host.say(BLOCK_ERASE);
+    for (let i = 0; i < 20; i += 1) await target.advance(10);
+    expect(await erasing).toBe('good');
+  };
+  expect(await host.write(0, filled(16, 0x11))).toBe('good');
+  await world.pool.preserve({ name: 'disk0', newName: 'side' });
+  const own = { lba: 4, blocks: 12 } as BlockRange;
+  await world.pool.unit('side').device.write(own, filled(12, 0x22), { fua: false });
+  await sanitize();
+  expect(await side()).toEqual(filled(24, 0));
+
+  expect((await world.pool.check({ data: true })).errors).toEqual([]);
+});

@@ -2,6 +2,7 @@
 // hand, apart
 // from the rows, and played command by command against a holder, another registrant and a stranger.
 import { describe, expect, test } from 'vitest';
+import { memoryUnit } from '../../../../../lun/memory-device.ts';
 import { COMMANDS } from '../../../../../protocol/scsi/commands.ts';
 import { fixedSense, ready, verdict } from '../harness.ts';
 import { register, reserve } from './pr-cdbs.ts';
@@ -209,4 +210,17 @@ describe('RESERVE(6) and RELEASE(6)', () => {
     await a.run([0x16]);
     expect(verdict(await register(a, 0n, 1n))).toBe('conflict');
   });
+});
+
+test('P15: a reservation is of one unit, and no command to another meets it', async () => {
+  const { a, units, initiator } = await ready();
+  units.units.set(1, memoryUnit());
+  units.changed();
+  const b = await initiator('b').settle();
+  await b.settle(1);
+  await a.settle(1);
+  expect(verdict(await a.run([0x16]))).toBe('good');
+  expect(verdict(await b.run([0x16]))).toBe('conflict');
+  expect(verdict(await b.run([0x16], { lun: 1 }))).toBe('good');
+  expect(verdict(await a.run([0x16], { lun: 1 }))).toBe('conflict');
 });
