@@ -1,9 +1,10 @@
 /**
  * When checkpoints happen: when the journal, in bytes or in records, or the changed pages outgrow a bound, on
- * request, and one at a time. While one runs and the next is due several times over, changes wait for it: so
- * memory and journal stay bounded however slow the medium is. One that fails is reported, and tried again
- * after a pause.
+ * request, and one at a time. While one runs and the next is due as well, changes are slowed down (brake.ts),
+ * and at last wait for it: so memory and journal stay bounded however slow the medium is. One that fails is
+ * reported, and tried again after a pause.
  */
+import { Brake, PRESSURE_FACTOR } from './brake.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
 import type { Flusher } from './flusher.ts';
@@ -23,13 +24,10 @@ export interface CheckpointerOptions {
   readonly journalRecordsMax: number;
   readonly dirtyPagesMax: number;
   readonly nowMs: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
   readonly onFact: (fact: PoolFact) => void;
 }
 
-/**
- * Changes wait when pages or journal have outgrown their bounds by this factor and a checkpoint is running.
- */
-const PRESSURE_FACTOR = 1.75;
 /** After a failure no checkpoint begins by itself for this long. */
 const FAILED_PAUSE_MS = 1000;
 
@@ -46,6 +44,7 @@ export class Checkpointer {
   #held: Promise<void> | undefined;
   /** The running one has passed the pipeline, and ends without it. */
   #frozen = false;
+  readonly #brake = new Brake();
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -55,7 +54,7 @@ export class Checkpointer {
 
   /** After each batch: begins a checkpoint when one is due. */
   consider(): void {
-    if (this.#running !== undefined || this.#held !== undefined || !this.#isOutgrown(1)) return;
+    if (this.#running !== undefined || this.#held !== undefined || this.#share < 1) return;
     const { nowMs, onFact } = this.#options;
     if (nowMs() < this.#notBeforeMs) return;
     this.run().catch((cause: unknown) => {
@@ -67,16 +66,22 @@ export class Checkpointer {
   /** Before each batch: what it has to wait for, if anything. */
   pressure(): Promise<void> | undefined {
     if (this.#running === undefined || !this.#frozen) return undefined;
-    if (!this.#isOutgrown(PRESSURE_FACTOR)) return undefined;
-    return this.#running.catch(reported);
+    const share = this.#share;
+    if (share >= PRESSURE_FACTOR) return this.#running.catch(reported);
+    const waitMs = this.#brake.waitMs(share);
+    if (waitMs === 0) return undefined;
+    return new Promise((resolve) => this.#options.after(waitMs, resolve));
   }
 
-  #isOutgrown(factor: number): boolean {
-    const { committer, journal, tables, references, ...bounds } = this.#options;
-    const { journalBytesMax, journalRecordsMax, dirtyPagesMax } = bounds;
-    if (tables.dirtyPages + references.dirtyPages >= dirtyPagesMax * factor) return true;
-    if (committer.sequence - this.#coveredSequence >= journalRecordsMax * factor) return true;
-    return journal.keptBytes - this.#keptBytes >= journalBytesMax * factor;
+  /** How far the bounds are reached; 1: a checkpoint is due. */
+  get #share(): number {
+    const { committer, journal, tables, references } = this.#options;
+    const { dirtyPagesMax, journalRecordsMax, journalBytesMax } = this.#options;
+    return Math.max(
+      (tables.dirtyPages + references.dirtyPages) / dirtyPagesMax,
+      (committer.sequence - this.#coveredSequence) / journalRecordsMax,
+      (journal.keptBytes - this.#keptBytes) / journalBytesMax,
+    );
   }
 
   /** A checkpoint begun after this call. */
@@ -127,13 +132,19 @@ export class Checkpointer {
   async #once(): Promise<void> {
     const { checkpoint, committer, flusher, nowMs, onFact } = this.#options;
     const startedMs = nowMs();
-    const frozen = await committer.atBoundary(() => checkpoint.freezeAtBoundary(committer));
+    const { frozen, share } = await committer.atBoundary(async () => {
+      const reached = this.#share;
+      return { share: reached, frozen: await checkpoint.freezeAtBoundary(committer) };
+    });
     this.#frozen = true;
+    this.#brake.began(this.#share);
     try {
       await flusher.flush();
       const pages = await checkpoint.commit(frozen);
       this.#coveredSequence = frozen.state.sequence;
-      onFact({ type: 'checkpoint', pages, durationMs: nowMs() - startedMs });
+      const durationMs = nowMs() - startedMs;
+      this.#brake.stored(share, durationMs);
+      onFact({ type: 'checkpoint', pages, durationMs });
     } finally {
       this.#frozen = false;
     }

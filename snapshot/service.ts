@@ -199,6 +199,7 @@ export class PoolService {
       journalRecordsMax: options.checkpointJournalRecords,
       dirtyPagesMax: options.checkpointDirtyPages,
       nowMs: () => environment.nowMs(),
+      after: (ms, run) => environment.after(ms, run),
       onFact: (fact) => environment.onFact(fact),
     });
   }

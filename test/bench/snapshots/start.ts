@@ -1,6 +1,7 @@
 /** Starting after a crash, with as much to do as the bounds of a pool allow. */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { PRESSURE_FACTOR } from '../../../snapshot/brake.ts';
 import { dropCache } from '../../../snapshot/medium/posix.ts';
 import { POOL_DEFAULTS } from '../../../snapshot/pool-types.ts';
 import { median } from '../report.ts';
@@ -8,16 +9,14 @@ import { atMost, type Bench, type Figure, type Measured, rounded } from './figur
 import { Host, withHost } from './host-process.ts';
 import { WRITES_Q32 } from './stall.ts';
 
-/** Changes wait when a bound is exceeded by this factor while a checkpoint is running (checkpointer.ts). */
-const PRESSURE = 1.75;
 const BLOCK_BYTES = 4096;
 const PAGE_BYTES = 2 ** 20;
 const NEVER = 1e12;
 const ROUNDS = 3;
 const QUICK_SHRINK = 32;
 
-const RECORDS = Math.ceil(POOL_DEFAULTS.checkpointJournalRecords * PRESSURE);
-const PAGES = Math.ceil(POOL_DEFAULTS.checkpointDirtyPages * PRESSURE);
+const RECORDS = Math.ceil(POOL_DEFAULTS.checkpointJournalRecords * PRESSURE_FACTOR);
+const PAGES = Math.ceil(POOL_DEFAULTS.checkpointDirtyPages * PRESSURE_FACTOR);
 const UNFLUSHED = Math.floor(POOL_DEFAULTS.unflushedBytesMax / BLOCK_BYTES);
 
 /** A pool that neither checkpoints nor flushes by itself: what the test writes stays in the journal. */
