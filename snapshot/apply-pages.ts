@@ -77,7 +77,8 @@ export class PagesToApply {
     }
     let missing: number | undefined;
     // Neighbours mostly lie in neighbouring places, whose counts are in one page.
-    let ready = -1;
+    let readyFrom = 0;
+    let readyEnd = 0;
     this.#everyPage(extent, (image, page) => {
       // What a merge or a sweep takes entries from is the hidden image; those over it lose none.
       if (missing !== undefined || (ofImage(extent) && image !== extent.vlun)) return;
@@ -85,12 +86,13 @@ export class PagesToApply {
       const [first, end] = blocksOf(extent, page);
       for (let at = first; places !== undefined && at < end; at += 1) {
         const place = places[at] as number;
-        if (place < FIRST_DATA_PLACE || Math.floor(place / REFERENCE_PLACES) === ready) continue;
+        if (place < FIRST_DATA_PLACE || (place >= readyFrom && place < readyEnd)) continue;
         if (!references.isReady(place)) {
           missing = place;
           return;
         }
-        ready = Math.floor(place / REFERENCE_PLACES);
+        readyFrom = place - (place % REFERENCE_PLACES);
+        readyEnd = readyFrom + REFERENCE_PLACES;
       }
     });
     return missing;

@@ -26,6 +26,7 @@ import { PagesToApply } from './apply-pages.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { FreedPlaces } from './free.ts';
 import { type Extent, ofImage } from './journal-record.ts';
+import type { PendingRecord } from './journal-writer.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
 import type { Resolver } from './resolve.ts';
 import { ABSENT, FIRST_DATA_PLACE, HOLE, PAGE_BLOCKS } from './table-page.ts';
@@ -55,9 +56,16 @@ export class Applier {
   readonly #freed: FreedPlaces;
   /** The record being applied. */
   #sequence = 0;
+  /** The run of places that lose an entry, as far as it has come. */
+  #freePlace = 0;
+  #freeBlocks = 0;
   /** Places that work of the background frees are gathered, since they lie all over the data space. */
   #gathering = false;
   #gathered: number[] = [];
+  readonly #lostLast = (place: number, blocks: number): void => {
+    if (!this.#gathering) this.#freeRun(place, blocks);
+    else for (let i = 0; i < blocks; i += 1) this.#gathered.push(place + i);
+  };
 
   constructor(options: ApplierOptions) {
     this.#tables = options.tables;
@@ -77,7 +85,7 @@ export class Applier {
   }
 
   /** Changes the tables as the record of this sequence says. */
-  apply(sequence: number, extents: readonly Extent[], sums: ArrayLike<number>): void {
+  apply({ sequence, extents, sums, lent }: PendingRecord): void {
     this.#sequence = sequence;
     // What the record shares may be what it takes an entry from: no place goes that still gets one.
     for (const { kind, place, blocks } of extents)
@@ -87,7 +95,7 @@ export class Applier {
       if (ofImage(extent)) {
         this.#gathering = true;
         this.#resolver.touching(extent.block);
-        if (extent.kind === 'reclaim') this.#reclaim(extent);
+        if (extent.kind === 'reclaim') this.#dropPage(extent.vlun, extent.block);
         else this.hidden.apply(extent);
         continue;
       }
@@ -97,10 +105,11 @@ export class Applier {
         this.#clear(node, extent);
         continue;
       }
-      if (extent.kind === 'share') this.#share(node, extent, { sums, from: sumAt });
+      if (extent.kind === 'share') this.#share(node, extent, { sums, from: sumAt, lent });
       else this.#store(node, extent, { sums, from: sumAt });
       sumAt += extent.blocks;
     }
+    this.#endFreeing();
     if (this.#gathering) this.#freeGathered();
   }
 
@@ -126,7 +135,7 @@ export class Applier {
   #share(
     node: VlunNode,
     extent: Extent,
-    data: { readonly sums: ArrayLike<number>; readonly from: number },
+    data: Pick<PendingRecord, 'sums' | 'lent'> & { readonly from: number },
   ): void {
     const { live } = node.vlun;
     const free = (place: number): void => this.#free(place);
@@ -137,7 +146,8 @@ export class Applier {
       const blocks = Math.min(extent.blocks - done, (page + 1) * PAGE_BLOCKS - block);
       this.#resolver.touching(page);
       const run = { block, blocks, place: extent.place + done };
-      this.#tables.putRun(live, run, { sums, from: data.from + done, free });
+      const lent = blocks === PAGE_BLOCKS ? data.lent?.get(page) : undefined;
+      this.#tables.putRun(live, run, { sums, from: data.from + done, lent, free });
       this.#resolver.drop(node, page);
       for (const tracker of node.below) this.#forgetRun(tracker, run);
       done += blocks;
@@ -148,6 +158,7 @@ export class Applier {
   #forgetRun(tracker: VlunNode, run: { readonly block: number; readonly blocks: number }): void {
     const { live } = tracker.vlun;
     const page = Math.floor(run.block / PAGE_BLOCKS);
+    if (run.blocks === PAGE_BLOCKS) this.#dropPage(live, page);
     for (let i = 0; i < run.blocks && this.#tables.hasEntries(live, page); i += 1) {
       this.#free(this.#tables.remove(live, run.block + i));
     }
@@ -212,20 +223,34 @@ export class Applier {
     return page !== undefined && page.at(block % PAGE_BLOCKS) !== ABSENT;
   }
 
-  #reclaim(extent: Extent): void {
-    const { vlun: image, block: page } = extent;
+  /** Every entry of the page goes. */
+  #dropPage(image: number, page: number): void {
     if (!this.#tables.hasEntries(image, page)) return;
     const resident = this.#tables.resident(image, page);
-    assert(resident, 'a page that is given back was made resident');
+    assert(resident, 'a page that is dropped was made resident');
     resident.each((_, place) => this.#free(place));
     this.#tables.dropPage(image, page);
   }
 
+  /** The place loses an entry. Neighbours mostly do so together, and are looked up together. */
   #free(place: number): void {
     if (place < FIRST_DATA_PLACE) return;
-    if (!this.#references.isEmpty && !this.#references.release(place)) return;
-    if (this.#gathering) this.#gathered.push(place);
-    else this.#freeRun(place, 1);
+    if (place === this.#freePlace + this.#freeBlocks) {
+      this.#freeBlocks += 1;
+      return;
+    }
+    this.#endFreeing();
+    this.#freePlace = place;
+    this.#freeBlocks = 1;
+  }
+
+  #endFreeing(): void {
+    const [place, blocks] = [this.#freePlace, this.#freeBlocks];
+    if (blocks === 0) return;
+    this.#freePlace = 0;
+    this.#freeBlocks = 0;
+    if (this.#references.isEmpty) this.#lostLast(place, blocks);
+    else this.#references.release(place, blocks, this.#lostLast);
   }
 
   /** In order: the allocator is at one group of places after the other, and not at another for each. */
@@ -244,6 +269,6 @@ export class Applier {
 
   #freeRun(place: number, blocks: number): void {
     this.#allocator.release(place, blocks);
-    for (let i = 0; i < blocks; i += 1) this.#freed.add(place + i, this.#sequence);
+    this.#freed.add({ place, blocks }, this.#sequence);
   }
 }

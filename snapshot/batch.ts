@@ -8,7 +8,7 @@ import type { Run } from './allocator.ts';
 import { type Extent, hasSums } from './journal-record.ts';
 import type { PendingRecord } from './journal-writer.ts';
 import { type PlacedWrite, POOL_BLOCK_BYTES } from './medium/medium.ts';
-import type { TablePage } from './table-page.ts';
+import type { PageContent, TablePage } from './table-page.ts';
 import type { View, Views, VlunNode } from './views.ts';
 
 /** A run of blocks of one VLUN and what becomes of it: an extent without a place yet. */
@@ -26,8 +26,8 @@ export interface Intent {
    * fall away when the tracking has ended meanwhile (P12).
    */
   readonly pieces: readonly Piece[];
-  /** Copies by reference: the view that reads the places of the pieces, and their sums in order. */
-  readonly shares?: { readonly from: View; readonly sums: Uint32Array };
+  /** Copies by reference: what the pieces of kind `share` refer to. */
+  readonly shares?: Shares;
   /** For the background: pieces for which it is false when their turn comes fall away. */
   readonly stands?: (piece: Piece) => boolean;
   readonly dataBytes: number;
@@ -37,6 +37,15 @@ export interface Intent {
   tries: number;
   /** Called once: undefined when the change stands. */
   done(error: unknown): void;
+}
+
+export interface Shares {
+  /** Reads the places of the pieces. */
+  readonly from: View;
+  /** Of the blocks of the pieces, in order. */
+  readonly sums: Uint32Array;
+  /** What whole pages of the destination will be, by number. */
+  readonly lent: ReadonlyMap<number, PageContent>;
 }
 
 interface DataExtent extends Extent {
@@ -119,10 +128,11 @@ export class PlacedIntent {
   /** Cuts the change into records of a bounded size. */
   cut(dataBytesMax: number): readonly PendingRecord[] {
     const blocksMax = this.intent.atomic ? Number.POSITIVE_INFINITY : dataBytesMax / POOL_BLOCK_BYTES;
+    const lent = this.intent.shares?.lent;
     this.records =
       this.#sums.length <= blocksMax
-        ? [{ extents: this.#extents, sums: this.#sums, sequence: 0 }]
-        : cutIntoRecords(this.#extents, { sums: this.#sums, blocksMax });
+        ? [{ extents: this.#extents, sums: this.#sums, lent, sequence: 0 }]
+        : cutIntoRecords(this.#extents, { sums: this.#sums, lent, blocksMax });
     return this.records;
   }
 }
@@ -132,7 +142,10 @@ export class PlacedIntent {
  */
 function cutIntoRecords(
   extents: readonly DataExtent[],
-  cut: { readonly sums: number[] | Uint32Array; readonly blocksMax: number },
+  cut: Pick<PendingRecord, 'lent'> & {
+    readonly sums: number[] | Uint32Array;
+    readonly blocksMax: number;
+  },
 ): PendingRecord[] {
   const records: PendingRecord[] = [];
   let open: Extent[] = [];
@@ -140,10 +153,10 @@ function cutIntoRecords(
   let sumAt = 0;
   const close = (): void => {
     if (open.length > 0) {
-      const { sums } = cut;
+      const { sums, lent } = cut;
       const [from, to] = [sumAt, sumAt + blocks];
       const part = sums instanceof Uint32Array ? sums.subarray(from, to) : sums.slice(from, to);
-      records.push({ extents: open, sums: part, sequence: 0 });
+      records.push({ extents: open, sums: part, lent, sequence: 0 });
     }
     sumAt += blocks;
     open = [];

@@ -8,13 +8,14 @@
  * in between. Where the two overlap in one family, the order is such that nothing is overwritten before it
  * was taken, through whichever VLUN of the family it is read.
  */
-import type { Intent, Piece } from './batch.ts';
-import { holePieces, nextPageOf } from './holes.ts';
+import type { Intent } from './batch.ts';
+import { CopyStep } from './copy-step.ts';
+import { nextPageOf } from './holes.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { BlockReader } from './reader.ts';
 import type { Resolver } from './resolve.ts';
 import { partsOf, type Span, type SpanPart, spanOfBytes } from './span.ts';
-import { FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
+import { PAGE_BLOCKS } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import { readSpan } from './unit-read.ts';
 import type { View, VlunNode } from './views.ts';
@@ -54,16 +55,12 @@ export interface CopyRange {
   readonly backwards: boolean;
 }
 
-/** Places and sums of neighbouring blocks as they were read; a place below FIRST_DATA_PLACE: zeroes. */
-interface Captured {
-  readonly places: Float64Array;
-  readonly sums: Uint32Array;
-}
-
 export class BlockCopy {
   readonly #options: BlockCopyOptions;
   readonly #target: CopyTarget;
   readonly #range: CopyRange;
+  /** Room for checksums, of one step after the other; the first is the longest. */
+  #sums: Uint32Array | undefined;
   #turnBeganMs: number;
 
   constructor(options: BlockCopyOptions, target: CopyTarget, range: CopyRange) {
@@ -118,7 +115,7 @@ export class BlockCopy {
       }
       const blocks = Math.min(left, stepBlocks);
       const block = part.block + (backwards ? left - blocks : done);
-      const change = this.#changeOf(block, await this.#capture(block - shift, blocks));
+      const change = await this.#stepOf(block, blocks, shift);
       if (change.pieces.length > 0 && !(await this.#target.share(change))) {
         const fromBytes = part.fromBytes + (block - part.block) * POOL_BLOCK_BYTES;
         await this.#copyBytes(fromBytes, blocks * POOL_BLOCK_BYTES);
@@ -135,56 +132,22 @@ export class BlockCopy {
     return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next * PAGE_BLOCKS - block);
   }
 
-  async #capture(first: number, blocks: number): Promise<Captured> {
-    const captured = { places: new Float64Array(blocks), sums: new Uint32Array(blocks) };
-    for (let done = 0; done < blocks; ) {
-      const block = first + done;
-      const at = block % PAGE_BLOCKS;
-      const count = Math.min(blocks - done, PAGE_BLOCKS - at);
-      const found = this.#options.resolver.page(this.#range.view, Math.floor(block / PAGE_BLOCKS));
+  /** To be used before the next step. */
+  /** What the source reads from `block - shift` on, as a change of the destination from `block` on. */
+  async #stepOf(block: number, blocks: number, shift: number): Promise<Pick<Intent, 'pieces' | 'shares'>> {
+    const { tables, resolver } = this.#options;
+    const { view } = this.#range;
+    this.#sums ??= new Uint32Array(blocks);
+    const step = new CopyStep({ tables, from: view, to: this.#target.node, sums: this.#sums, block });
+    for (let at = block - shift; at < block - shift + blocks; ) {
+      const page = Math.floor(at / PAGE_BLOCKS);
+      const end = Math.min(block - shift + blocks, (page + 1) * PAGE_BLOCKS);
+      const found = resolver.page(view, page);
       const content = found instanceof Promise ? await found : found;
-      if (content !== undefined) {
-        captured.places.set(content.places.subarray(at, at + count), done);
-        captured.sums.set(content.sums.subarray(at, at + count), done);
-      }
-      done += count;
-    }
-    return captured;
-  }
-
-  #changeOf(first: number, { places, sums }: Captured): Pick<Intent, 'pieces' | 'shares'> {
-    const { node } = this.#target;
-    const pieces: Piece[] = [];
-    // The sums move to the front, over those of blocks without a place.
-    let keptBlocks = 0;
-    for (let at = 0; at < places.length; ) {
-      const place = places[at] as number;
-      const block = first + at;
-      let end = at + 1;
-      if (place < FIRST_DATA_PLACE) {
-        while (end < places.length && (places[end] as number) < FIRST_DATA_PLACE) end += 1;
-        this.#addHoles(pieces, { block, end: first + end });
-      } else {
-        while (end < places.length && places[end] === place + (end - at)) end += 1;
-        if (keptBlocks < at) sums.copyWithin(keptBlocks, at, end);
-        keptBlocks += end - at;
-        pieces.push({ kind: 'share', vlun: node.id, block, blocks: end - at, place, bytes: undefined });
-      }
+      step.add(content, at - page * PAGE_BLOCKS, end - page * PAGE_BLOCKS);
       at = end;
     }
-    return { pieces, shares: { from: this.#range.view, sums: sums.subarray(0, keptBlocks) } };
-  }
-
-  #addHoles(pieces: Piece[], run: { block: number; readonly end: number }): void {
-    const { tables } = this.#options;
-    const { node } = this.#target;
-    for (;;) {
-      const found = holePieces(tables, node, run);
-      const last = found[found.length - 1];
-      if (last === undefined) return;
-      pieces.push(...found);
-      run.block = last.block + last.blocks;
-    }
+    return step.change();
   }
 
   async #giveTurn(): Promise<void> {

@@ -368,9 +368,9 @@ export class Committer {
   #apply(batch: Batch): void {
     this.#writer.check();
     for (const placed of batch.placed) {
-      for (const { sequence, extents, sums } of placed.records) {
-        this.#options.applier.apply(sequence, extents, sums);
-        this.#sequence = sequence;
+      for (const record of placed.records) {
+        this.#options.applier.apply(record);
+        this.#sequence = record.sequence;
       }
     }
     if (batch.pins.size > 0) this.#options.applier.pages.unpin(batch.pins);

@@ -5,9 +5,8 @@
 import type { MaybePromise } from '../lun/units.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { PoolParts } from './parts.ts';
-import type { PageContent } from './resolve.ts';
 import type { DamagedRange } from './scrub-report.ts';
-import { PAGE_BLOCKS } from './table-page.ts';
+import { PAGE_BLOCKS, type PageContent } from './table-page.ts';
 import type { View } from './views.ts';
 
 /** Named with one error, at most. */

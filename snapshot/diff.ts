@@ -9,8 +9,8 @@ import { nextPageOf } from './holes.ts';
 import type { Layers } from './layers.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { DiffAnswer, DiffRequest, PoolEnvironment } from './pool-types.ts';
-import type { PageContent, Resolver } from './resolve.ts';
-import { FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
+import type { Resolver } from './resolve.ts';
+import { FIRST_DATA_PLACE, PAGE_BLOCKS, type PageContent } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { View } from './views.ts';
 

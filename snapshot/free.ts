@@ -52,15 +52,15 @@ export class FreedPlaces {
     return this.#needsMark;
   }
 
-  /** The place lost its entry through the record of this sequence; it is busy in the allocator. */
-  add(place: number, sequence: number): void {
+  /** The places lost their entries through the record of this sequence; they are busy in the allocator. */
+  add({ place, blocks }: Run, sequence: number): void {
     const { runs } = this.#open;
     this.#open.sequence = sequence;
     const last = runs.length - 2;
     if (last >= 0 && (runs[last] as number) + (runs[last + 1] as number) === place) {
-      runs[last + 1] = (runs[last + 1] as number) + 1;
+      runs[last + 1] = (runs[last + 1] as number) + blocks;
     } else {
-      runs.push(place, 1);
+      runs.push(place, blocks);
     }
   }
 
@@ -94,7 +94,7 @@ export class FreedPlaces {
       }
     }
     for (const place of [...places].sort((a, b) => a - b)) {
-      if (!(await this.#options.allocator.isReferenced(place))) this.add(place, 0);
+      if (!(await this.#options.allocator.isReferenced(place))) this.add({ place, blocks: 1 }, 0);
     }
   }
 

@@ -7,6 +7,7 @@ import type { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
 import { type Extent, type RecordEncoder, writeRecordBytes } from './journal-record.ts';
 import type { JournalSpace } from './medium/medium.ts';
+import type { PageContent } from './table-page.ts';
 
 export interface JournalWriterOptions {
   readonly journal: JournalSpace;
@@ -19,6 +20,8 @@ export interface JournalWriterOptions {
 export interface PendingRecord {
   readonly extents: readonly Extent[];
   readonly sums: ArrayLike<number>;
+  /** Pages that a copy takes over as they are, by their number in the destination. */
+  readonly lent: ReadonlyMap<number, PageContent> | undefined;
   sequence: number;
 }
 

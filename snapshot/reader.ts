@@ -9,8 +9,8 @@ import type { MaybePromise } from '../lun/units.ts';
 import type { Checksum } from './checksum.ts';
 import { type DataSpace, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { ReaderEpochs } from './reader-epochs.ts';
-import type { PageContent, Resolver } from './resolve.ts';
-import { FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
+import type { Resolver } from './resolve.ts';
+import { FIRST_DATA_PLACE, PAGE_BLOCKS, type PageContent } from './table-page.ts';
 import type { View } from './views.ts';
 
 /** Pool blocks of a view. */

@@ -60,7 +60,8 @@ export async function replay(parts: PoolParts, start: JournalPosition): Promise<
     const { body, sequence } = record;
     if (body.kind === 'write') {
       await parts.applier.pages.prepare(body.extents, pins);
-      parts.applier.apply(sequence, body.extents, body.sums);
+      const { extents, sums } = body;
+      parts.applier.apply({ sequence, extents, sums, lent: undefined });
       parts.applier.pages.unpin(pins);
       parts.applier.ended();
     } else if (body.kind === 'structure') {

@@ -148,24 +148,28 @@ export class ReferenceCounts {
     }
   }
 
-  /** The place loses an entry. True: it was the last. Its page is resident. */
-  release(place: number): boolean {
-    const number = Math.floor(place / REFERENCE_PLACES);
-    const page = this.#last?.number === number ? this.#last : this.#pages.get(number);
-    if (page === undefined) {
-      assert(!this.#isStored(number), 'counts are resident when they are changed');
-      return true;
+  /**
+   * Each of these places loses an entry; `last` is told those for which it was the last. Their pages are
+   * resident.
+   */
+  release(place: number, blocks: number, last: (place: number, blocks: number) => void): void {
+    const end = place + blocks;
+    for (let at = place; at < end; ) {
+      const number = Math.floor(at / REFERENCE_PLACES);
+      const base = number * REFERENCE_PLACES;
+      const pageEnd = Math.min(end, base + REFERENCE_PLACES);
+      const page = this.#last?.number === number ? this.#last : this.#pages.get(number);
+      if (page === undefined) {
+        assert(!this.#isStored(number), 'counts are resident when they are changed');
+        last(at, pageEnd - at);
+        at = pageEnd;
+        continue;
+      }
+      const alikeEnd = base + page.alikeUntil(at - base, pageEnd - base);
+      if (page.beyondAt(at - base) === 0) last(at, alikeEnd - at);
+      else this.#take(page, at - base, alikeEnd - base);
+      at = alikeEnd;
     }
-    const at = place % REFERENCE_PLACES;
-    const before = page.beyondAt(at);
-    if (before === 0) return true;
-    this.#last = page;
-    this.#pageChanges.changing(page);
-    const { shared } = page;
-    page.take(at);
-    if (page.shared !== shared) this.changes += 1;
-    if (page.shared === 0) this.#removed(page);
-    return false;
   }
 
   /** Evicts clean pages until the rest fits the bound. Not between a load and what it was for. */
@@ -207,6 +211,15 @@ export class ReferenceCounts {
     this.#last = page;
     this.#pageChanges.changing(page);
     return page;
+  }
+
+  #take(page: ReferencePage, first: number, end: number): void {
+    this.#last = page;
+    this.#pageChanges.changing(page);
+    const { shared } = page;
+    page.take(first, end);
+    if (page.shared !== shared) this.changes += 1;
+    if (page.shared === 0) this.#removed(page);
   }
 
   #added(page: ReferencePage): void {

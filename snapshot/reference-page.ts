@@ -37,9 +37,14 @@ interface ReferenceRun {
 
 export class ReferencePage implements TrackedItem {
   readonly number: number;
-  /** Entries beyond the first, of each place; undefined while all have the same, as after a long copy. */
+  /**
+   * Entries beyond the first, of each place; undefined while the places before `#split` have all the same and
+   * so have those behind it, as in the midst of a long copy and after it.
+   */
   #each: Uint32Array | undefined;
-  #all = 0;
+  #split = REFERENCE_PLACES;
+  #before = 0;
+  #behind = 0;
   /** Places that have more than one. */
   shared = 0;
   changedIn = 0;
@@ -52,40 +57,69 @@ export class ReferencePage implements TrackedItem {
   copy(): ReferencePage {
     const copy = new ReferencePage(this.number);
     copy.#each = this.#each?.slice();
-    copy.#all = this.#all;
+    copy.#split = this.#split;
+    copy.#before = this.#before;
+    copy.#behind = this.#behind;
     copy.shared = this.shared;
     return copy;
   }
 
   /** Entries beyond the first of a place, counted from the page's first. */
   beyondAt(at: number): number {
-    return this.#each === undefined ? this.#all : (this.#each[at] as number);
+    if (this.#each !== undefined) return this.#each[at] as number;
+    return at < this.#split ? this.#before : this.#behind;
+  }
+
+  /** Up to where, at most `end`, the places from `first` on are all shared, or all are not. */
+  alikeUntil(first: number, end: number): number {
+    const each = this.#each;
+    let at = first + 1;
+    if (each === undefined) {
+      const allAlike = this.shared === 0 || this.shared === REFERENCE_PLACES;
+      return allAlike || first >= this.#split ? end : Math.min(end, this.#split);
+    }
+    for (const none = each[first] === 0; at < end && (each[at] === 0) === none; ) at += 1;
+    return at;
   }
 
   /** The places from `first` to before `end` have so many entries beyond the first more. */
   add(first: number, end: number, entries: number): void {
-    if (this.#each === undefined && first === 0 && end === REFERENCE_PLACES) {
-      this.#all += entries;
-      this.shared = REFERENCE_PLACES;
-      return;
-    }
+    if (this.#each === undefined && this.#addToParts(first, end, entries)) return;
     const each = this.#widened();
     for (let at = first; at < end; at += 1) {
       const before = each[at] as number;
-      if (before === 0) this.shared += 1;
       each[at] = before + entries;
+      if (before === 0) this.shared += 1;
+      else if (each[at] === 0) this.shared -= 1;
     }
   }
 
-  /** A place that has entries beyond the first has one less. */
-  take(at: number): void {
-    const each = this.#widened();
-    each[at] = (each[at] as number) - 1;
-    if (each[at] === 0) this.shared -= 1;
+  /** Places that have entries beyond the first, from `first` to before `end`, have one less. */
+  take(first: number, end: number): void {
+    this.add(first, end, -1);
+  }
+
+  /** False where the page would be of more than two parts; then nothing was done. */
+  #addToParts(first: number, end: number, entries: number): boolean {
+    if (first > 0 && end < REFERENCE_PLACES) return false;
+    const cut = first > 0 ? first : end;
+    if (cut < REFERENCE_PLACES && cut !== this.#split) {
+      if (this.#split < REFERENCE_PLACES) return false;
+      this.#split = cut;
+      this.#behind = this.#before;
+    }
+    if (first < this.#split) this.#before += entries;
+    if (end > this.#split) this.#behind += entries;
+    if (this.#before === this.#behind) this.#split = REFERENCE_PLACES;
+    const behind = this.#behind > 0 ? REFERENCE_PLACES - this.#split : 0;
+    this.shared = (this.#before > 0 ? this.#split : 0) + behind;
+    return true;
   }
 
   #widened(): Uint32Array {
-    this.#each ??= new Uint32Array(REFERENCE_PLACES).fill(this.#all);
+    this.#each ??= new Uint32Array(REFERENCE_PLACES)
+      .fill(this.#before, 0, this.#split)
+      .fill(this.#behind, this.#split);
     return this.#each;
   }
 
@@ -116,7 +150,15 @@ export class ReferencePage implements TrackedItem {
   }
 
   #runs(): ReferenceRun[] {
-    if (this.#each === undefined) return [{ first: 0, places: REFERENCE_PLACES, beyond: this.#all }];
+    if (this.#each === undefined) {
+      const before = { first: 0, places: this.#split, beyond: this.#before };
+      const behind = {
+        first: this.#split,
+        places: REFERENCE_PLACES - this.#split,
+        beyond: this.#behind,
+      };
+      return [before, behind].filter(({ places, beyond }) => places > 0 && beyond > 0);
+    }
     const runs: ReferenceRun[] = [];
     let last: ReferenceRun | undefined;
     for (let at = 0; at < REFERENCE_PLACES; at += 1) {

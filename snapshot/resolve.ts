@@ -11,15 +11,9 @@
  */
 import type { MaybePromise } from '../lun/units.ts';
 import type { Layers } from './layers.ts';
-import { FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import { FIRST_DATA_PLACE, PAGE_BLOCKS, type PageContent, type TablePage } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import type { ResolvedPage, View } from './views.ts';
-
-/** Places (below FIRST_DATA_PLACE: zeroes) and sums of the 256 blocks of a page. */
-export interface PageContent {
-  readonly places: Float64Array;
-  readonly sums: Uint32Array;
-}
 
 /** Views with at most this many layers do not keep pages of which one layer alone has entries. */
 const SHALLOW_LAYERS = 4;

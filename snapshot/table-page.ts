@@ -56,6 +56,12 @@ export interface PageName {
   readonly page: number;
 }
 
+/** Places (below FIRST_DATA_PLACE: zeroes) and sums of the 256 blocks of a page. */
+export interface PageContent {
+  readonly places: Float64Array;
+  readonly sums: Uint32Array;
+}
+
 export class TablePage implements TrackedItem {
   readonly image: number;
   readonly page: number;
@@ -63,6 +69,8 @@ export class TablePage implements TrackedItem {
   #list: number[] | undefined = [];
   #places: Float64Array = NO_PLACES;
   #sums: Uint32Array = NO_SUMS;
+  /** Others have the arrays too: they are copied before they are changed. */
+  #lent = false;
   /** Blocks that are not absent. */
   entries = 0;
   /** Blocks that have a place. */
@@ -80,13 +88,13 @@ export class TablePage implements TrackedItem {
     this.page = name.page;
   }
 
-  /** ABSENT, HOLE or the place of the data, for each block. Changed by the `TableStore` alone. */
+  /** ABSENT, HOLE or the place of the data, for each block. To be read only. */
   get places(): Float64Array {
     this.widen();
     return this.#places;
   }
 
-  /** The checksum of the stored block, where there is one. */
+  /** The checksum of the stored block, where there is one. To be read only. */
   get sums(): Uint32Array {
     this.widen();
     return this.#sums;
@@ -113,7 +121,8 @@ export class TablePage implements TrackedItem {
         return ABSENT;
       }
     }
-    const before = this.places[block] as number;
+    this.toChange();
+    const before = this.#places[block] as number;
     this.#places[block] = place;
     this.#sums[block] = sum;
     return before;
@@ -121,9 +130,10 @@ export class TablePage implements TrackedItem {
 
   /** No block has an entry any more. The counts are the caller's. */
   clear(): void {
-    if (this.#list !== undefined) this.#list = [];
-    this.#places.fill(ABSENT);
-    this.#sums.fill(0);
+    this.#list = [];
+    this.#places = NO_PLACES;
+    this.#sums = NO_SUMS;
+    this.#lent = false;
   }
 
   /** Every entry, blocks ascending. The page must not be changed meanwhile. */
@@ -155,14 +165,37 @@ export class TablePage implements TrackedItem {
     this.#list = undefined;
   }
 
+  /** The arrays, of this page alone. The `TableStore` changes them, and nobody else. */
+  toChange(): PageContent {
+    this.widen();
+    if (this.#lent) {
+      this.#places = this.#places.slice();
+      this.#sums = this.#sums.slice();
+      this.#lent = false;
+    }
+    return this;
+  }
+
+  /** The arrays as they are now, for good: this page changes copies from now on. */
+  lend(): PageContent {
+    this.widen();
+    this.#lent = true;
+    return { places: this.#places, sums: this.#sums };
+  }
+
+  /** Every entry is that of arrays which were lent. The counts are the caller's. */
+  adopt({ places, sums }: PageContent): void {
+    this.#list = undefined;
+    this.#places = places;
+    this.#sums = sums;
+    this.#lent = true;
+  }
+
   /** The same entries in a page of its own. */
   copy(): TablePage {
     const copy = new TablePage(this);
     if (this.#list !== undefined) copy.#list = this.#list.slice();
-    else {
-      copy.places.set(this.#places);
-      copy.sums.set(this.#sums);
-    }
+    else copy.adopt(this.lend());
     copy.entries = this.entries;
     copy.data = this.data;
     return copy;

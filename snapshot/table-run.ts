@@ -1,5 +1,8 @@
 /** Many entries of a table page at once: neighbouring blocks at neighbouring places. */
-import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS, type TablePage } from './table-page.ts';
+import assert from 'node:assert';
+import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS, type PageContent, type TablePage } from './table-page.ts';
+
+const NOTHING_TAKEN = { entries: 0, data: 0 } as const;
 
 /** Blocks of one page, at places from `place` on. */
 export interface TableRun {
@@ -12,6 +15,8 @@ export interface RunContents {
   /** Checksums of the blocks, from index `from` on. */
   readonly sums: Uint32Array;
   readonly from: number;
+  /** The same entries as arrays that nobody changes, where the run is a whole page. */
+  readonly lent: PageContent | undefined;
   /** Told of every place that loses an entry. */
   readonly free: (place: number) => void;
 }
@@ -20,28 +25,37 @@ export interface RunContents {
 export function storeRun(
   page: TablePage,
   run: TableRun,
-  { sums, from, free }: RunContents,
+  { sums, from, lent, free }: RunContents,
 ): { readonly entries: number; readonly data: number } {
   const { blocks, place } = run;
   const first = run.block % PAGE_BLOCKS;
-  const { places, sums: into } = page;
-  into.set(sums.subarray(from, from + blocks), first);
-  if (page.entries === 0) {
+  const taken = page.entries === 0 ? NOTHING_TAKEN : takeFrom(page, { first, end: first + blocks }, free);
+  if (lent === undefined) {
+    const { places, sums: into } = page.toChange();
+    into.set(sums.subarray(from, from + blocks), first);
     for (let i = 0; i < blocks; i += 1) places[first + i] = place + i;
-    return { entries: blocks, data: blocks };
+  } else {
+    assert(blocks === PAGE_BLOCKS && lent.places[0] === place, 'what is lent is what the record says');
+    page.adopt(lent);
   }
+  return { entries: blocks - taken.entries, data: blocks - taken.data };
+}
+
+/** Tells `free` every place of these blocks; how many of them have entries, and places. */
+function takeFrom(
+  { places }: TablePage,
+  range: { readonly first: number; readonly end: number },
+  free: (place: number) => void,
+): { readonly entries: number; readonly data: number } {
   let entries = 0;
   let data = 0;
-  for (let i = 0; i < blocks; i += 1) {
-    const at = first + i;
+  for (let at = range.first; at < range.end; at += 1) {
     const before = places[at] as number;
-    places[at] = place + i;
-    if (before >= FIRST_DATA_PLACE) {
-      free(before);
-      continue;
-    }
+    if (before === ABSENT) continue;
+    entries += 1;
+    if (before < FIRST_DATA_PLACE) continue;
     data += 1;
-    if (before === ABSENT) entries += 1;
+    free(before);
   }
   return { entries, data };
 }

@@ -243,6 +243,44 @@ test('counts are paged: they are found again after checkpoints and openings', as
   await twin.end();
 });
 
+test.each([
+  ['empty', 0, 2],
+  ['written, and tracked', 1, 0],
+  ['written, and its pages begin elsewhere', 1, 3],
+])(
+  'whole pages go their own ways once either side changes; the destination is %s',
+  async (_how, written, from) => {
+    const twin = await begin();
+    const { pool } = twin.world;
+    await twin.disk('b');
+    await twin.write('a', 0, SIZE_BYTES);
+    if (written > 0) {
+      await pool.preserve({ name: 'b', newName: 'side' });
+      await twin.write('b', 0, SIZE_BYTES / 2);
+      twin.contents.set('side', twin.bytesOf('b').slice());
+      await twin.write('side', 10 * BLOCK, SIZE_BYTES / 2);
+    }
+    const first = from * 128 * BLOCK;
+    const bytes = SIZE_BYTES - first;
+    const copy = async (): Promise<void> => {
+      await twin.copy(['a', first], ['b', 256 * BLOCK], Math.min(bytes, SIZE_BYTES - 256 * BLOCK));
+      const copied = twin.bytesOf('b').subarray(256 * BLOCK, 256 * BLOCK + bytes);
+      twin.contents.get('side')?.set(copied, 256 * BLOCK);
+    };
+    await copy();
+    await twin.compare();
+    await twin.write('a', 300 * BLOCK, 5 * BLOCK);
+    await twin.compare();
+    await twin.world.pool.checkpoint();
+    await twin.device('a').unmap([twin.range('a', 600 * BLOCK, 300 * BLOCK)], NO_FUA);
+    twin.bytesOf('a').fill(0, 600 * BLOCK, 900 * BLOCK);
+    await twin.compare();
+    await copy();
+    if (written > 0) await twin.write('side', 520 * BLOCK, 3 * SECTOR);
+    await twin.end();
+  },
+);
+
 test('two families copied to each other at once do not wait for each other for ever', async () => {
   const twin = await begin();
   await twin.disk('b');

@@ -32,7 +32,7 @@ async function ground() {
   };
   const free = (place: number, blocks: number, sequence: number): void => {
     allocator.release(place, blocks);
-    for (let i = 0; i < blocks; i += 1) freed.add(place + i, sequence);
+    freed.add({ place, blocks }, sequence);
   };
   return { allocator, epochs, freed, discards, failures, run, free };
 }

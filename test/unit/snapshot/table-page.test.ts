@@ -129,3 +129,39 @@ test.each([4, 16, 17, 40, 256])(
     }
   },
 );
+
+test('what was lent stays as it was, whoever of those that have it changes, and a copy too', () => {
+  const random = seededRandom(1);
+  const pages = Array.from({ length: 4 }, () => new TablePage(NAME));
+  const models = pages.map(() => new Map<number, readonly [place: number, sum: number]>());
+  const lent: Array<{ readonly places: Float64Array; readonly sums: Uint32Array; readonly was: string }> = [];
+  for (let step = 0; step < 3_000; step += 1) {
+    const at = random.below(pages.length);
+    const page = pages[at] as TablePage;
+    const model = models[at] as Map<number, readonly [place: number, sum: number]>;
+    const what = random.next();
+    if (what < 0.02) {
+      page.clear();
+      model.clear();
+    } else if (what < 0.1) {
+      const to = random.below(pages.length);
+      if (what < 0.05) pages[to] = page.copy();
+      else {
+        const { places, sums } = page.lend();
+        lent.push({ places, sums, was: `${places} ${sums}` });
+        (pages[to] as TablePage).adopt({ places, sums });
+      }
+      models[to] = new Map(model);
+    } else {
+      const block = random.below(256);
+      const entry = [random.between(1, 2 ** 40 - 1), random.between(0, 2 ** 32 - 1)] as const;
+      page.put(block, ...entry);
+      model.set(block, entry);
+    }
+    const seen: unknown[] = [];
+    page.each((block, place, sum) => seen.push([block, [place, sum]]));
+    expect(seen).toEqual([...(models[at] as typeof model)].sort(([one], [other]) => one - other));
+  }
+  expect(lent.length).toBeGreaterThan(50);
+  for (const { places, sums, was } of lent) expect(`${places} ${sums}`).toBe(was);
+});
