@@ -40,6 +40,8 @@ export class Pool {
   readonly #usage: UsageAccount;
   readonly #lookup: Lookup;
   readonly #contents: ContentVerbs;
+  /** The last growth that was asked for: two at once would meet in the medium in any order. */
+  #growth = Promise.resolve();
 
   private constructor(service: PoolService) {
     this.#service = service;
@@ -298,7 +300,24 @@ export class Pool {
   }
 
   /** Makes the data space this large, in pool blocks. OperatorError bad-size: it never shrinks. */
-  async grow(capacityBlocks: number): Promise<void> {
+  grow(capacityBlocks: number): Promise<void> {
+    const turn = (): Promise<void> => this.#grow(capacityBlocks);
+    this.#growth = this.#growth.then(turn, turn);
+    return this.#growth;
+  }
+
+  /** Warns at these shares of the space from now on, in percent; at once where one is reached already. */
+  setThresholds(percents: readonly number[]): void {
+    this.#service.space.setThresholds(percents);
+    this.#units.tellWriters('thresholds-changed');
+  }
+
+  /** Completes what runs, makes everything durable and gives the medium back. */
+  close(): Promise<void> {
+    return this.#service.close();
+  }
+
+  async #grow(capacityBlocks: number): Promise<void> {
     const { medium, allocator } = this.#service.parts;
     this.#service.gate.check();
     if (capacityBlocks < allocator.capacityBlocks || capacityBlocks > PLACES_MAX) {
@@ -312,17 +331,6 @@ export class Pool {
     allocator.grow(capacityBlocks);
     this.#service.space.watch();
     this.#units.tellWriters('thresholds-changed');
-  }
-
-  /** Warns at these shares of the space from now on, in percent; at once where one is reached already. */
-  setThresholds(percents: readonly number[]): void {
-    this.#service.space.setThresholds(percents);
-    this.#units.tellWriters('thresholds-changed');
-  }
-
-  /** Completes what runs, makes everything durable and gives the medium back. */
-  close(): Promise<void> {
-    return this.#service.close();
   }
 
   /** What a verb came to, unless it would promise space that is not there. */

@@ -33,6 +33,10 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   resize: 2,
   delete: 1.5,
   document: 2,
+  diff: 2,
+  grow: 0.7,
+  check: 0.7,
+  scrub: 0.5,
   checkpoint: 1.5,
   run: 10,
   settle: 1.5,
@@ -165,7 +169,10 @@ function make(kind: Kind, random: Random, context: Context): Operation | undefin
 
 function makeControl(kind: Kind, random: Random): Operation | undefined {
   if (kind === 'run') return { do: kind, events: random.pick([1, 3, 10, 60]) };
-  if (kind === 'checkpoint' || kind === 'settle' || kind === 'reopen') return { do: kind };
+  if (kind === 'checkpoint' || kind === 'settle' || kind === 'reopen' || kind === 'scrub')
+    return { do: kind };
+  if (kind === 'grow') return { do: kind, blocks: random.pick([1, 50, 1000]) };
+  if (kind === 'check') return { do: kind, data: random.chance(0.5) };
   if (kind === 'kill' || kind === 'power-cut') return { do: kind };
   if (kind === 'crash-opening') {
     return { do: kind, how: random.pick(['kill', 'power-cut']), events: random.below(60) };
@@ -230,6 +237,10 @@ function makeOnSnapshot(kind: Kind, random: Random, { belief, hot }: Context): O
     return { do: kind, ...target };
   }
   if (kind === 'rollback') return { do: kind, ...target };
+  if (kind === 'diff') {
+    const from = snapshots.find(({ vlun, snapshot }) => vlun === target.vlun && snapshot !== target.snapshot);
+    return { do: kind, vlun: target.vlun, to: target.snapshot, ...(from && { from: from.snapshot }) };
+  }
   if (kind !== 'clone' || vluns.size >= VLUNS_MAX) return undefined;
   const newName = nextName(belief);
   vluns.set(newName, vluns.get(target.vlun) ?? { sectors: 0, blockBytes: 512 });

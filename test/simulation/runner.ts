@@ -16,7 +16,7 @@ import * as data from './data-commands.ts';
 import { Disagreement } from './disagreement.ts';
 import { explains } from './explain.ts';
 import { History } from './history.ts';
-import { issueData } from './issue-data.ts';
+import { issueCommand } from './issue-command.ts';
 import { noteRecord } from './journal-watch.ts';
 import { checksum, type End, type Listener, Machine } from './machine.ts';
 import type { Operation, Script, World } from './script.ts';
@@ -193,7 +193,7 @@ class Run implements Stage, Listener {
       await this.#crash(this.random.chance(0.5) ? 'kill' : 'power-cut');
     }
     const { issued } = this.history;
-    if (!issueData(this, operation)) await this.#control(operation);
+    if (!issueCommand(this, operation)) await this.#control(operation);
     if (CONTROLS.has(operation.do) || this.history.issued > issued) {
       count(this.#tally.commands, operation.do);
     }

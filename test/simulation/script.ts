@@ -82,6 +82,12 @@ export type Operation =
   | { readonly do: 'resize'; readonly vlun: string; readonly sectors: number }
   | { readonly do: 'delete'; readonly vlun: string }
   | { readonly do: 'document'; readonly name: string; readonly value: number | undefined }
+  | { readonly do: 'diff'; readonly vlun: string; readonly from?: string; readonly to: string }
+  /** By so many pool blocks. */
+  | { readonly do: 'grow'; readonly blocks: number }
+  /** The independent check beside what is served. */
+  | { readonly do: 'check'; readonly data: boolean }
+  | { readonly do: 'scrub' }
   | { readonly do: 'checkpoint' }
   /** Lets this many events happen. */
   | { readonly do: 'run'; readonly events: number }

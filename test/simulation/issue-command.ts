@@ -1,11 +1,12 @@
-/** Gives the pool the commands that read and write blocks. */
+/** Gives the pool the commands that change no structure: those of blocks, and those of the whole pool. */
 import { copy } from './copy-command.ts';
 import * as data from './data-commands.ts';
+import * as pool from './pool-commands.ts';
 import type { Operation } from './script.ts';
 import type { Stage } from './stage.ts';
 
 /** False where the operation is none of them; nothing is issued where it makes no sense now. */
-export function issueData(stage: Stage, operation: Operation): boolean {
+export function issueCommand(stage: Stage, operation: Operation): boolean {
   switch (operation.do) {
     case 'read':
       data.read(stage, operation);
@@ -30,6 +31,18 @@ export function issueData(stage: Stage, operation: Operation): boolean {
       return true;
     case 'flush':
       data.flush(stage, operation);
+      return true;
+    case 'diff':
+      pool.diff(stage, operation);
+      return true;
+    case 'grow':
+      pool.grow(stage, operation);
+      return true;
+    case 'check':
+      pool.checkOnline(stage, operation);
+      return true;
+    case 'scrub':
+      pool.scrub(stage);
       return true;
     default:
       return false;
