@@ -263,8 +263,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'snapshot/apply.ts',
-        find: '!this.#references.isEmpty && !this.#references.release(place)',
-        put: 'false',
+        find: 'this.#references.release(place, blocks, this.#lostLast)',
+        put: 'this.#lostLast(place, blocks)',
       },
     ],
   },
