@@ -103,7 +103,7 @@ export type Effect =
    * End this running task if it has not begun: answer `taskCancelled` if so; otherwise say nothing,
    * its `taskDone` will come.
    */
-  | { readonly type: 'cancelTask'; readonly task: number; readonly lun: Uint8Array; readonly tag: number }
+  | { readonly type: 'cancelTask'; readonly task: number; readonly scsi: ScsiTask }
   /**
    * The tasks of this session that the function covers have ended. The shell ends those of the other
    * sessions (`abortTasks`), tells SCSI, and answers `taskManagementDone`.

@@ -335,7 +335,7 @@ export class TaskTable {
     task.abortGroups.push(group);
     if (task.muted) return;
     task.muted = true;
-    this.#wire.emit({ type: 'cancelTask', task: task.tag, lun: task.lun, tag: task.tag });
+    this.#wire.emit({ type: 'cancelTask', task: task.tag, scsi: task });
   }
 
   #drop(task: Task): void {

@@ -263,11 +263,15 @@ export class Nexus {
     return [...this.luns].filter(([, shown]) => shown === server).map(([lun]) => lunField(lun));
   }
 
-  /** Runs one command. `done` is called exactly once, possibly before this returns. */
-  execute(task: ScsiTask, done: TaskEnded): void {
+  /**
+   * Runs one command. `done` is called exactly once, possibly before this returns. False: the limits of the
+   * unit hold the command back, and it will begin by itself.
+   */
+  execute(task: ScsiTask, done: TaskEnded): boolean {
     const server = this.serverAt(task.lun);
-    if (server?.pace.isLimited === true && !this.#mayBegin(server, task, done)) return;
+    if (server?.pace.isLimited === true && !this.#mayBegin(server, task, done)) return false;
     this.#enter(server, task, done);
+    return true;
   }
 
   /** Within the limits of the unit; otherwise it is kept until it may. */
@@ -296,10 +300,14 @@ export class Nexus {
     done(failed(TASK_SET_FULL, false), server);
   }
 
-  /** Ends a task that waits for its turn: true, and its `done` is never called. */
+  /** Ends a task that waits in the task set: true, and its `done` is never called. */
   cancel(lun: Uint8Array, tag: number): boolean {
-    const server = this.serverAt(lun);
-    return server?.pace.cancel(this.state, tag) === true || server?.taskSet.cancel(this.state, tag) === true;
+    return this.serverAt(lun)?.taskSet.cancel(this.state, tag) ?? false;
+  }
+
+  /** The same for one that the limits of the unit hold back. */
+  cancelHeld(lun: Uint8Array, tag: number): boolean {
+    return this.serverAt(lun)?.pace.cancel(this.state, tag) ?? false;
   }
 
   /** I_T nexus loss. Tasks that wait are dropped; those that run complete to nobody. */

@@ -17,6 +17,8 @@ import type { Nexus } from '../../protocol/scsi/target.ts';
 import { trafficKind } from '../../protocol/scsi/traffic-kind.ts';
 import type { Clock } from '../clock.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { Contention } from './contention.ts';
+import { Intake, type RunTask } from './intake.ts';
 import { COPY_BYTES_MAX, Outbox } from './outbox.ts';
 import type { Receiver } from './receiver.ts';
 
@@ -25,14 +27,20 @@ const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 /** How long a peer may take to read the last bytes after we closed. */
 const LINGER_MS = 2_000;
 
-type RunTask = Extract<Effect, { type: 'runTask' }>;
 /** A command that ended, and what of it is counted. */
 interface TaskEnded extends Extract<ConnectionEvent, { type: 'taskDone' }> {
   readonly scsi: RunTask['scsi'];
   readonly server: DeviceServer | undefined;
   /** When all of it had arrived. */
   readonly sinceUs: number;
+  /** Its unit held it back, so that it did not count as under way. */
+  readonly held: boolean;
 }
+/** Commands that waited for another turn of the loop may begin. */
+interface Turn {
+  readonly type: 'turn';
+}
+const TURN: Turn = { type: 'turn' };
 type Event = Exclude<ConnectionEvent, { type: 'taskDone' }> | TaskEnded;
 type CancelTask = Extract<Effect, { type: 'cancelTask' }>;
 export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
@@ -41,6 +49,7 @@ export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
 export interface ConnectionHost {
   /** Where the data-in of commands comes from, and goes back to once it is sent. */
   readonly buffers: BufferPool;
+  readonly contention: Contention;
   /** The nexus for a normal session; undefined for a discovery session. */
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
@@ -59,10 +68,11 @@ export class Connection {
   readonly #host: ConnectionHost;
   readonly #clock: Clock;
   readonly #outbox: Outbox;
-  readonly #waiting: Event[] = [];
+  readonly #intake: Intake;
+  readonly #waiting: (Event | Turn)[] = [];
+  /** At the present event. */
+  #nowMs = 0;
   #busy = false;
-  /** Microseconds of the clock at the present event, in 32 bits: a small integer, which costs no memory. */
-  #nowUs = 0;
   #flushPlanned = false;
   #paused = false;
   #ended = false;
@@ -87,6 +97,11 @@ export class Connection {
     this.#clock = options.clock;
     this.remoteAddress = options.remoteAddress;
     this.#outbox = new Outbox(options.socket);
+    this.#intake = new Intake({
+      begin: (command, sinceUs) => this.#begin(command, sinceUs),
+      isShared: () => options.host.contention.isShared(this, this.#nowMs),
+      planTurn: () => void options.clock.after(0, () => this.#feed(TURN)),
+    });
     options.socket.setNoDelay(true);
     this.#listen(options);
     options.socket.on('drain', () => this.#resume());
@@ -113,16 +128,18 @@ export class Connection {
 
   /** Feeds one event, now or after those that wait already. */
   feed(event: Event): void {
+    this.#feed(event);
+  }
+
+  #feed(event: Event | Turn): void {
     this.#waiting.push(event);
     if (this.#busy) return;
     this.#busy = true;
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-        const nowMs = this.#clock.nowMs();
-        this.#nowUs = microseconds(nowMs);
-        const effects = this.#core.handle(next, nowMs);
-        for (const effect of effects) this.#carryOut(effect);
-        if (next.type === 'taskDone') this.#taskEnded(next);
+        this.#nowMs = this.#clock.nowMs();
+        if (next.type === 'turn') this.#intake.turn();
+        else this.#handle(next);
       }
     } finally {
       this.#busy = false;
@@ -131,13 +148,24 @@ export class Connection {
     this.#planFlush();
   }
 
+  #handle(event: Event): void {
+    const cameIn = event.type === 'bytes';
+    if (cameIn) this.#intake.arrived();
+    const effects = this.#core.handle(event, this.#nowMs);
+    for (const effect of effects) this.#carryOut(effect);
+    if (event.type === 'taskDone') this.#taskEnded(event);
+    else if (cameIn && this.#intake.asksForLittle(this.#nowMs)) {
+      this.#host.contention.note(this, this.#nowMs);
+    }
+  }
+
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'send':
         if (!this.#ended) this.#outbox.add(effect.pieces);
         return;
       case 'runTask':
-        this.#runTask(effect);
+        this.#intake.offer(effect, microseconds(this.#nowMs));
         return;
       case 'cancelTask':
         this.#cancelTask(effect);
@@ -169,12 +197,13 @@ export class Connection {
     }
   }
 
-  #taskEnded({ scsi, result, server, sinceUs }: TaskEnded): void {
-    const elapsedUs = (this.#nowUs - sinceUs) | 0;
+  #taskEnded({ scsi, result, server, sinceUs, held }: TaskEnded): void {
+    const elapsedUs = (microseconds(this.#nowMs) - sinceUs) | 0;
     const kind = trafficKind(scsi.cdb);
     server?.traffic.count(kind, result, elapsedUs);
     this.#nexus?.traffic.count(kind, result, elapsedUs);
     if (result.dataIn !== undefined) this.#dataSent(result.dataIn);
+    if (!held) this.#intake.ended(scsi);
   }
 
   /** The answer was made in the same turn. What the outbox copies is not read again, the rest once sent. */
@@ -184,20 +213,27 @@ export class Connection {
     else if (!this.#ended) this.#outbox.afterwards(() => buffers.giveBack(dataIn));
   }
 
-  #runTask({ task, scsi }: RunTask): void {
+  /** A command that the limits of its unit hold back is none of those that are under way. */
+  #begin({ task, scsi }: RunTask, sinceUs: number): boolean {
     const nexus = this.#nexus;
     if (nexus === undefined) {
       this.feed({ type: 'taskCancelled', task });
-      return;
+      return false;
     }
-    const sinceUs = this.#nowUs;
-    nexus.execute(scsi, (result, server) =>
-      this.feed({ type: 'taskDone', task, result, scsi, server, sinceUs }),
+    let held = false;
+    held = !nexus.execute(scsi, (result, server) =>
+      this.feed({ type: 'taskDone', task, result, scsi, server, sinceUs, held }),
     );
+    return !held;
   }
 
-  #cancelTask({ task, lun, tag }: CancelTask): void {
-    if (this.#nexus?.cancel(lun, tag) === true) this.feed({ type: 'taskCancelled', task });
+  #cancelTask({ task, scsi }: CancelTask): void {
+    const cancelled = this.#intake.cancel(task) || this.#nexus?.cancelHeld(scsi.lun, scsi.tag) === true;
+    if (cancelled) this.feed({ type: 'taskCancelled', task });
+    else if (this.#nexus?.cancel(scsi.lun, scsi.tag) === true) {
+      this.#intake.ended(scsi);
+      this.feed({ type: 'taskCancelled', task });
+    }
   }
 
   #sessionClosed(session: SessionFacts, why: string): void {
@@ -267,7 +303,10 @@ export class Connection {
   }
 }
 
-/** Wraps every 71 minutes; differences of less than half of that are right. */
+/**
+ * In 32 bits: a small integer, which costs no memory. Wraps every 71 minutes; differences of less than half
+ * of that are right.
+ */
 function microseconds(ms: number): number {
   return (ms * 1000) | 0;
 }

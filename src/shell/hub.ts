@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import type { Target } from '../targets/targets.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { Connection, ConnectionHost, ManageTasks } from './connection.ts';
+import { Contention } from './contention.ts';
 
 export interface HubOptions {
   readonly clock: Clock;
@@ -41,6 +42,7 @@ interface Victim {
 
 export class Hub implements ConnectionHost {
   readonly buffers = new BufferPool();
+  readonly contention = new Contention();
   readonly #options: HubOptions;
   readonly #connections = new Set<Connection>();
   readonly #sessions = new Map<number, OpenSession>();
@@ -170,6 +172,7 @@ export class Hub implements ConnectionHost {
 
   ended(connection: Connection): void {
     this.#connections.delete(connection);
+    this.contention.forget(connection);
     for (const [id, clearing] of [...this.#clearings]) {
       if (clearing.waitingFor.has(connection) && connection.session === undefined)
         this.tasksCleared(connection, id, 0);

@@ -44,9 +44,15 @@ interface Sides {
 
 const NANOSECONDS_PER_US = 1000;
 
-async function p99Us({ calm }: Sides, pattern: Case, durationMs: number): Promise<number> {
-  const load = await calm.run(pattern, { durationMs });
-  return load.latencies.percentile(0.99) / NANOSECONDS_PER_US;
+interface Latency {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+async function latency({ calm }: Sides, pattern: Case, durationMs: number): Promise<Latency> {
+  const { latencies } = await calm.run(pattern, { durationMs });
+  const percentileUs = (share: number): number => latencies.percentile(share) / NANOSECONDS_PER_US;
+  return { p50Us: percentileUs(0.5), p99Us: percentileUs(0.99) };
 }
 
 async function open(generators: Generators, server: Server, pattern: Case, lun: number): Promise<void> {
@@ -62,16 +68,16 @@ async function open(generators: Generators, server: Server, pattern: Case, lun: 
 }
 
 interface Pair {
-  readonly alone: number;
-  readonly beside: number;
+  readonly alone: Latency;
+  readonly beside: Latency;
   readonly busyPerSecond: number;
 }
 
 async function round(sides: Sides, calm: Case, busy: Case, durationMs: number): Promise<Pair> {
-  const alone = await p99Us(sides, calm, durationMs);
+  const alone = await latency(sides, calm, durationMs);
   const load = sides.busy.run(busy, { durationMs: durationMs + 2 * HEAD_START_MS });
   await sleep(HEAD_START_MS);
-  const beside = await p99Us(sides, calm, durationMs);
+  const beside = await latency(sides, calm, durationMs);
   return { alone, beside, busyPerSecond: (await load).commandsPerSecond };
 }
 
@@ -88,13 +94,14 @@ async function compare(sides: Sides, calm: Case, busy: Case, bench: CostBench): 
   return {
     what: `${calm.title}: p99 beside ${busy.title} at depth 256 / alone`,
     ...atMost(
-      middle(({ alone, beside }) => beside / alone),
+      middle(({ alone, beside }) => beside.p99Us / alone.p99Us),
       RATIO_MAX,
       '×',
     ),
     conditions:
-      `${pairs.length} pairs of ${bench.roundMs / 1000} s; p99 alone ${rounded(middle(({ alone }) => alone))} µs, ` +
-      `beside ${rounded(middle(({ beside }) => beside))} µs; the busy one ${rounded(middle(({ busyPerSecond }) => busyPerSecond))} commands/s`,
+      `${pairs.length} pairs of ${bench.roundMs / 1000} s; alone p50 and p99 ` +
+      `${rounded(middle(({ alone }) => alone.p50Us))} and ${rounded(middle(({ alone }) => alone.p99Us))} µs, beside ` +
+      `${rounded(middle(({ beside }) => beside.p50Us))} and ${rounded(middle(({ beside }) => beside.p99Us))} µs; the busy one ${rounded(middle(({ busyPerSecond }) => busyPerSecond))} commands/s`,
   };
 }
 

@@ -213,7 +213,7 @@ export class MemoryTarget {
   }
 
   #cancel(link: Link, effect: Extract<Effect, { type: 'cancelTask' }>): void {
-    const at = this.running.findIndex((task) => task.tag === effect.tag);
+    const at = this.running.findIndex((task) => task.tag === effect.scsi.tag);
     const task = this.running[at];
     if (task === undefined || this.#options.cancel?.(task) !== true) return;
     this.running.splice(at, 1);

@@ -57,7 +57,7 @@ describe('ABORT TASK', () => {
     command(peer, 1);
     manage(peer, ABORT_TASK, { referencedTaskTag: 1, refCmdSN: 1, cmdSN: 2 });
     expect(peer.frames).toEqual([]);
-    expect(connection.effects.at(-1)).toMatchObject({ type: 'cancelTask', task: 1, tag: 1 });
+    expect(connection.effects.at(-1)).toMatchObject({ type: 'cancelTask', task: 1, scsi: { tag: 1 } });
     target.running[0]?.finish({ status: 0, transferBytes: 0 });
     expect(peer.take(TaskManagementResponse)).toMatchObject({ response: 0, maxCmdSN: 1 + 128 });
     expect(peer.frames).toEqual([]);

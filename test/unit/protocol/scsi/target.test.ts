@@ -195,7 +195,7 @@ describe('the task set', () => {
       return new Promise((resolve) => waiting.push(resolve));
     };
     const ended: number[] = [];
-    const read = (lba: number, attribute: 'simple' | 'ordered' | 'head-of-queue' | 'untagged'): void =>
+    const read = (lba: number, attribute: 'simple' | 'ordered' | 'head-of-queue' | 'untagged'): boolean =>
       setting.a.nexus.execute(task(cdb10(0x28, lba, 1), { attribute, tag: lba, room: 512 }), () =>
         ended.push(lba),
       );
