@@ -26,6 +26,7 @@ import { Schedules } from './schedules/schedules.ts';
 import { asSettings, SETTINGS_DOCUMENT, type Settings } from './settings.ts';
 import type { Hub } from './shell/hub.ts';
 import { isLoopback, Portal, type PortalAddress, type Welcome } from './shell/portal.ts';
+import { warnOfOpenTargets } from './targets/open-targets.ts';
 import type { Targets } from './targets/targets.ts';
 
 export interface ServerOptions {
@@ -185,6 +186,8 @@ export class SnaplunServer {
     const verbs = { plain: ADMIN_VERBS, streams: ADMIN_STREAM_VERBS };
     this.#admin = await AdminServer.open(adminSocket, this.#context, verbs);
     await this.#doors.open(settings);
+    const { log } = this.#options;
+    warnOfOpenTargets({ targets: this.targets, portals: this.portals, log });
   }
 
   async #stop(): Promise<void> {

@@ -37,8 +37,8 @@ class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Runs one command line; the exit status. A server keeps running after this returns. */
-export async function runProgram(words: readonly string[]): Promise<number> {
+/** Everything that a command line may say. Parsing it rejects with what is wrong, in one line. */
+export function commandLine(words: readonly string[]): Argv<GlobalOptions> {
   const root = yargs([...words])
     .scriptName('snaplun')
     .usage('$0 <command>: an iSCSI target server with snapshot-capable LUNs')
@@ -59,8 +59,13 @@ export async function runProgram(words: readonly string[]): Promise<number> {
       throw error ?? new UsageError(message);
     }) as Argv<GlobalOptions>;
   for (const group of GROUPS) group(root);
+  return root;
+}
+
+/** Runs one command line; the exit status. A server keeps running after this returns. */
+export async function runProgram(words: readonly string[]): Promise<number> {
   try {
-    await root.parseAsync();
+    await commandLine(words).parseAsync();
     return EXIT.done;
   } catch (error) {
     return reportFailure(error);

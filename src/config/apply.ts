@@ -11,6 +11,7 @@ import type { SeveralRequest } from '../../snapshot/several.ts';
 import type { AdminContext } from '../admin/verb.ts';
 import { SCHEDULE_DOCUMENTS } from '../schedules/schedule.ts';
 import type { Settings } from '../settings.ts';
+import { warnOfOpenTargets } from '../targets/open-targets.ts';
 import type { DocumentChanges } from '../targets/targets.ts';
 import { type Change, difference } from './difference.ts';
 import { onlyChanged, planTargets, type Secrets, settingsDocument, settingsOf } from './documents.ts';
@@ -163,6 +164,7 @@ async function carryOut(context: AdminContext, plan: Plan, places: Places): Prom
   if (doors.fixed.thresholdPercents === undefined) followThresholds(context, present, wanted);
   schedules.changed(Object.keys(documents).filter((name) => name.startsWith(SCHEDULE_DOCUMENTS)));
   dropLockedOut(context, present, wanted);
+  warnOfOpenTargets({ targets, portals: context.portals(), log: context.log });
 }
 
 function followThresholds(
