@@ -11,9 +11,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openFaultyMedium } from '../../snapshot/medium/faulty.ts';
+import { FaultyStore } from '../../snapshot/medium/faulty-store.ts';
 import { ask } from '../../src/admin/client.ts';
 import { ended, run, startChild } from '../support/child.ts';
+import { ClockedServer } from '../support/clocked-server.ts';
 import { connectSocket, Initiator } from '../support/initiator/index.ts';
+import { seededRandom } from '../support/random.ts';
 import { SNAPLUN, startServer } from '../support/server.ts';
 
 const TARGET = 'iqn.2026-11.com.example:declared';
@@ -41,14 +45,65 @@ function declared(half: 'one' | 'two'): string {
   ].join('\n');
 }
 
+/** What `apply` without a process of its own hands in; the LUNs of the other half go. */
+function requestFor(half: 'one' | 'two'): Record<string, unknown> {
+  const file = { text: declared(half), file: 'file.yaml', directory, secretFiles: [], secrets: [] };
+  return { ...file, prune: true, withSnapshots: true, force: true };
+}
+
+describe('A power cut at every step of an apply', () => {
+  /** A server over what is left of a pool; the cut comes at this change of the medium. */
+  async function serverOver(
+    store: FaultyStore,
+    cutAt?: number,
+  ): Promise<{ clocked: ClockedServer; changes: () => number }> {
+    const plan = { random: seededRandom(cutAt ?? 0), ...(cutAt === undefined ? {} : { cutAt }) };
+    const medium = openFaultyMedium(store, plan);
+    const clocked = await ClockedServer.start('2026-11-25T10:00:00Z', {
+      medium: () => medium,
+      defaultTarget: TARGET,
+    });
+    return { clocked, changes: () => medium.changes };
+  }
+
+  test('leaves all of the file or nothing of it, each at least once', async () => {
+    const shownBy = (clocked: ClockedServer): Promise<unknown> => clocked.ask('config.show');
+    const calm = await serverOver(new FaultyStore({ capacityBlocks: 1 << 18 }));
+    await calm.clocked.ask('config.apply', requestFor('one'));
+    const [one, from] = [await shownBy(calm.clocked), calm.changes()];
+    await calm.clocked.ask('config.apply', requestFor('two'));
+    const [two, to] = [await shownBy(calm.clocked), calm.changes()];
+    await calm.clocked.end();
+    const kept = { one: 0, two: 0 };
+    for (let cutAt = from; cutAt <= to; cutAt += 1) {
+      const store = new FaultyStore({ capacityBlocks: 1 << 18 });
+      const cut = await serverOver(store, cutAt);
+      await cut.clocked.ask('config.apply', requestFor('one'));
+      const answered = await cut.clocked.ask('config.apply', requestFor('two')).then(
+        () => true,
+        () => false,
+      );
+      const left = store.afterPowerLoss(seededRandom(cutAt));
+      await cut.clocked.end().catch((error: unknown) => expect(error).toMatchObject({ code: 'CLOSED' }));
+      const { clocked } = await serverOver(left);
+      const after = await shownBy(clocked);
+      expect([one, two], `cut at ${cutAt}`).toContainEqual(after);
+      if (answered) expect(after, `answered, cut at ${cutAt}`).toEqual(two);
+      kept[isDeepStrictEqual(after, one) ? 'one' : 'two'] += 1;
+      await clocked.ask('config.apply', requestFor('two'));
+      expect(await shownBy(clocked)).toEqual(two);
+      expect(await clocked.ask('config.apply', requestFor('two'))).toMatchObject({ changes: [] });
+      await clocked.end();
+    }
+    expect(Math.min(kept.one, kept.two)).toBeGreaterThan(0);
+  });
+});
+
 describe('A server that is killed in the midst of an apply', () => {
   test('has all of the file or nothing of it, and takes it then', async () => {
     const server = await startServer({ pool: join(directory, 'pool'), args: ['--target', TARGET] });
     const socket = join(server.pool, 'admin.sock');
-    const apply = (half: 'one' | 'two'): Promise<unknown> => {
-      const file = { text: declared(half), file: 'file.yaml', directory, secretFiles: [], secrets: [] };
-      return ask(socket, 'config.apply', { ...file, prune: true, withSnapshots: true, force: true });
-    };
+    const apply = (half: 'one' | 'two'): Promise<unknown> => ask(socket, 'config.apply', requestFor(half));
     const shown = (): Promise<unknown> => ask(socket, 'config.show', {});
     try {
       await apply('one');

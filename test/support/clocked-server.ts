@@ -23,6 +23,8 @@ export interface ClockedOptions {
   readonly settings?: Settings;
   /** What the pool lies on; memory unless told. */
   readonly medium?: () => Medium;
+  /** Name of the default target of a new pool. */
+  readonly defaultTarget?: string;
 }
 
 export class ClockedServer {
@@ -63,12 +65,13 @@ export class ClockedServer {
 
   async up(): Promise<void> {
     const { metrics = false, settings = { portals: ['127.0.0.1:0'] }, medium } = this.#options;
+    const { defaultTarget = 'iqn.2026-11.io.snaplun:clocked' } = this.#options;
     this.#server = await SnaplunServer.start({
       medium: medium?.() ?? openMemoryMedium(this.#store),
       settings,
       ...(metrics && { metrics: { host: '127.0.0.1', port: 0 } }),
       adminSocket: this.#socket,
-      defaultTarget: 'iqn.2026-11.io.snaplun:clocked',
+      defaultTarget,
       clock: this.#clock(),
       log: this.#logger(),
     });
