@@ -123,7 +123,7 @@ async function serve(options: ServeOptions): Promise<void> {
 function serviceNotices(log: Log): ServiceNotices {
   const { env, pid } = process;
   const onLost = (why: string): void =>
-    log.debug('the service manager did not take a notice', { event: 'notice-lost', why });
+    log.warn('the service manager did not take a notice', { event: 'notice-lost', why });
   return new ServiceNotices({
     send: notifySocket(env['NOTIFY_SOCKET'], onLost),
     watchdogMs: watchdogOf(env, pid),

@@ -60,6 +60,7 @@ describe.runIf(onLinux)('A service manager', () => {
   test('that is gone, or whose name is none, stops nobody from serving', async () => {
     for (const name of [join(directory, 'nobody'), `/${'long'.repeat(40)}`]) {
       const child = serve({ NOTIFY_SOCKET: name, WATCHDOG_USEC: '200000' });
+      child.stderr?.resume();
       await new Promise((resolve) => child.stdout?.once('data', resolve));
       child.kill('SIGTERM');
       expect(await ended(child)).toMatchObject({ code: 0 });
