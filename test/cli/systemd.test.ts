@@ -32,8 +32,8 @@ function serve(env: Readonly<Record<string, string>>): ReturnType<typeof startCh
 }
 
 describe.runIf(onLinux)('A service manager', () => {
-  test.each(['path', 'abstract name'])(
-    'is told by a socket of a %s: ready, alive, stopping',
+  test.each(['a path', 'an abstract name'])(
+    'is told by a socket of %s: ready, alive, stopping',
     async (kind) => {
       const receiver = new NotifyReceiver(
         kind === 'a path' ? join(directory, 'notify') : `@${directory.slice(1)}`,
