@@ -58,6 +58,9 @@ const FAULTS: readonly MediumOperation[] = [
   'journal-flush',
   'journal-flush',
   'commit',
+  'drop-before',
+  'begin-segment',
+  'grow',
   'get',
   'scan',
 ];
