@@ -260,7 +260,9 @@ export class Batch {
   records(dataBytesMax: number): readonly PendingRecord[] {
     const [only] = this.placed;
     if (only !== undefined && this.placed.length === 1) return only.cut(dataBytesMax);
-    return this.placed.flatMap((placed) => placed.cut(dataBytesMax));
+    const records: PendingRecord[] = [];
+    for (const placed of this.placed) for (const record of placed.cut(dataBytesMax)) records.push(record);
+    return records;
   }
 
   writes(): PlacedWrite[] {

@@ -1,7 +1,7 @@
 /**
  * The allocator's groups in memory: the counts of all of them, the bitmaps of some. Bitmaps are loaded on
- * demand and evicted under a bound, the longest unused first; one that was changed, or has busy places,
- * stays.
+ * demand and evicted under a bound, those not used for a while first; one that was changed, or has busy
+ * places, stays.
  */
 import { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
@@ -31,11 +31,11 @@ export class GroupTable {
   readonly #meta: MetaSpace;
   readonly #checksum: Checksum;
   readonly #cacheBytes: number;
-  /** Resident groups, the longest unused first. */
+  /** Resident groups, in the order in which they came or were last passed over. */
   readonly #groups = new Map<number, PlaceGroup>();
   readonly #counts = new Map<number, GroupCounts>();
   #capacityBlocks: number;
-  /** The group used last; it is not moved in the order of use again and again. */
+  /** The group used last. */
   #last: PlaceGroup | undefined;
 
   constructor(options: GroupTableOptions) {
@@ -144,10 +144,9 @@ export class GroupTable {
     if (group === undefined) {
       this.#trim();
       group = new PlaceGroup(number, { known: this.referencedIn(number) === 0 });
-    } else {
-      this.#groups.delete(number);
+      this.#groups.set(number, group);
     }
-    this.#groups.set(number, group);
+    group.used = true;
     this.#last = group;
     return group;
   }
@@ -208,14 +207,20 @@ export class GroupTable {
     return counts;
   }
 
+  /**
+   * Passes over those that were used since they were last looked at; to keep them in the order of their use
+   * would move one with every block that is written.
+   */
   #trim(): void {
-    for (let looks = 0; looks < TRIM_LOOKS_MAX && this.residentBytes >= this.#cacheBytes; looks += 1) {
-      const oldest = this.#groups.values().next().value;
-      if (oldest === undefined) return;
-      this.#groups.delete(oldest.number);
-      const keep = oldest.changedIn !== 0 || oldest.busyBlocks > 0 || oldest.loading !== undefined;
-      if (keep) this.#groups.set(oldest.number, oldest);
-      else if (this.#last === oldest) this.#last = undefined;
+    for (let looks = 0; looks < TRIM_LOOKS_MAX && this.residentBytes >= this.#cacheBytes; ) {
+      const first = this.#groups.values().next().value;
+      if (first === undefined) return;
+      this.#groups.delete(first.number);
+      const keep = first.changedIn !== 0 || first.busyBlocks > 0 || first.loading !== undefined;
+      if (keep || first.used) this.#groups.set(first.number, first);
+      else if (this.#last === first) this.#last = undefined;
+      if (!first.used) looks += 1;
+      first.used = false;
     }
   }
 }

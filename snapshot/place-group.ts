@@ -45,6 +45,8 @@ export class PlaceGroup implements TrackedItem {
   busyBlocks = 0;
   /** No run of free places is longer than this. */
   longestRunBlocks = GROUP_PLACES;
+  /** Since it was last looked at for eviction. */
+  used = false;
   changedIn = 0;
   encodedIn = 0;
 
