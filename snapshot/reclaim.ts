@@ -7,8 +7,9 @@
  * Nobody waits for the background, so it flushes nothing by itself: a verb that comes meanwhile would wait
  * for that flush and then for its own. What a power loss takes of its records is done again.
  *
- * A step takes as many pages as fit into a few milliseconds. While commands come in as well there is a pause
- * between steps; and steps wait while more pages have changed than two checkpoints are to hold.
+ * A step takes as many pages as fit into a few milliseconds. While commands come in as well, steps are short,
+ * whatever they take (they wait for commands then, so their time says nothing), and a pause follows each;
+ * unless space is running out. Steps wait while more pages have changed than two checkpoints are to hold.
  */
 import type { HiddenImages } from './apply-merge.ts';
 import type { Piece } from './batch.ts';
@@ -27,6 +28,10 @@ export interface ReclaimerOptions {
   readonly structure: StructureWriter;
   readonly pagesPerStep: number;
   readonly pauseMs: number;
+  /** Reads of commands, counted. */
+  readonly reads: () => number;
+  /** Whether space is running out. */
+  readonly hurries: () => boolean;
   readonly dirtyPagesMax: number;
   readonly nowMs: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
@@ -41,6 +46,8 @@ const FAILED_PAUSES = 100;
 const STEP_MS = 2;
 /** Records of a step and the flushes around it; more than these were commands. */
 const OWN_RECORDS_MAX = 3;
+/** Pages of a step beside commands: full ones take 3 ms, those with an entry each a tenth of that. */
+const BUSY_PAGES = 16;
 
 type Task =
   | { readonly kind: 'reclaim'; readonly image: number }
@@ -52,7 +59,10 @@ export class Reclaimer {
   /** Images on which a step failed. */
   readonly #failing = new Set<number>();
   #pages: number;
+  /** What had come in when the last step ended. */
   #sequence = 0;
+  #reads = 0;
+  #busy = false;
   #cancel: (() => void) | undefined;
   #running = false;
   #stopped = false;
@@ -83,13 +93,21 @@ export class Reclaimer {
   /** There may be something to do. */
   wake(): void {
     if (this.#stopped || this.#running || this.#cancel !== undefined) return;
-    const { pauseMs, committer } = this.#options;
+    const { pauseMs, hurries } = this.#options;
     if (this.#next() === undefined) {
       if (this.#failing.size > 0) this.#schedule(pauseMs * FAILED_PAUSES, () => this.#failing.clear());
       return;
     }
-    const commands = committer.sequence - this.#sequence > OWN_RECORDS_MAX;
-    this.#schedule(commands ? pauseMs : 0, () => undefined);
+    this.#look();
+    this.#schedule(this.#busy && !hurries() ? pauseMs : 0, () => undefined);
+  }
+
+  /** Whether commands came in since it was last asked. */
+  #look(): void {
+    const { committer, reads } = this.#options;
+    this.#busy = committer.sequence - this.#sequence > OWN_RECORDS_MAX || reads() !== this.#reads;
+    this.#sequence = committer.sequence;
+    this.#reads = reads();
   }
 
   stop(): void {
@@ -127,7 +145,6 @@ export class Reclaimer {
 
   #ended(): void {
     this.#running = false;
-    this.#sequence = this.#options.committer.sequence;
     this.wake();
   }
 
@@ -152,19 +169,20 @@ export class Reclaimer {
   async #timed(task: Task): Promise<void> {
     const { nowMs, pagesPerStep } = this.#options;
     const startedMs = nowMs();
-    await this.#step(task);
+    await this.#step(task, this.#busy ? Math.min(BUSY_PAGES, this.#pages) : this.#pages);
+    if (this.#busy) return;
     if (nowMs() - startedMs > STEP_MS) this.#pages = Math.max(1, Math.floor(this.#pages / 2));
     else this.#pages = Math.min(pagesPerStep, this.#pages * 2);
   }
 
-  async #step(task: Task): Promise<void> {
+  async #step(task: Task, pagesMax: number): Promise<void> {
     const { tables, structure } = this.#options;
     if (task.kind === 'sweep') {
-      const pages = this.#sweeps.pages(task.hidden, this.#pages);
+      const pages = this.#sweeps.pages(task.hidden, pagesMax);
       if (pages.length > 0) await this.#change(task, pages);
       return;
     }
-    const pages = tables.pagesOf(task.image, 0, this.#pages);
+    const pages = tables.pagesOf(task.image, 0, pagesMax);
     if (pages.length > 0) await this.#change(task, pages);
     else if (task.kind === 'merge') await this.#finishMerge(task.hidden);
     else await structure.record((draft) => draft.removeImage(task.image));

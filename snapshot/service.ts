@@ -24,6 +24,8 @@ import { Trimmer } from './trim.ts';
 
 /** How often a purge looks whether the background is through. */
 const PURGE_LOOK_MS = 20;
+/** With less than this part of the pool free, giving space back does not wait for commands. */
+const HURRY_SHARE = 1 / 16;
 
 export class PoolService {
   readonly parts: PoolParts;
@@ -205,7 +207,7 @@ export class PoolService {
   }
 
   #makeReclaimer(): Reclaimer {
-    const { environment, options, catalogue, tables, applier } = this.parts;
+    const { environment, options, catalogue, tables, applier, allocator } = this.parts;
     return new Reclaimer({
       catalogue,
       tables,
@@ -214,6 +216,8 @@ export class PoolService {
       structure: this.structure,
       pagesPerStep: options.reclaimPagesPerStep,
       pauseMs: options.reclaimPauseMs,
+      reads: () => this.reader.reads,
+      hurries: () => allocator.freeBlocks < allocator.capacityBlocks * HURRY_SHARE,
       dirtyPagesMax: options.checkpointDirtyPages,
       nowMs: () => environment.nowMs(),
       considerCheckpoint: () => this.checkpointer.consider(),
