@@ -1,8 +1,8 @@
 /**
- * What the background does with images that nobody needs, cut short: the server dies of SIGKILL while it gives
- * a deleted LUN back, while it merges a deleted snapshot and while it sweeps one that clones hide, and again
- * soon after it came up. Each time it goes on to the end, every LUN reads what a plain array says, no block
- * more than that is stored, and `pool check` finds the pool sound.
+ * What the background does with images that nobody needs, cut short: the server dies of SIGKILL while it
+ * gives a deleted LUN back, while it merges a deleted snapshot and while it sweeps one that clones hide, and
+ * again soon after it came up. Each time it goes on to the end, every LUN reads what a plain array says, no
+ * block more than that is stored, and `pool check` finds the pool sound.
  */
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * Shows that the background gives way: while commands come in, writes or reads, there is a pause after each of
- * its steps, and without any it goes on at once. Time is in the test's hands.
+ * Shows that the background gives way: while commands come in, writes or reads, there is a pause after each
+ * of its steps, and without any it goes on at once. Time is in the test's hands.
  */
 import { describe, expect, test } from 'vitest';
 import { fill, newPool, type PoolWorld, range, readBytes, settle } from '../../support/pool-world.ts';
