@@ -6,11 +6,11 @@ import { ensurePackages, GUEST_PROGRAMS } from '../setup/packages.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { type GuestEnd, runInGuest } from './guest.ts';
 import { Host } from './host.ts';
-import { type Result, seconds, writePage } from './page.ts';
+import { type Result, recordResults, seconds } from './page.ts';
 import { DISK, SCENARIOS, type Scenario, scriptOf } from './scenarios.ts';
 
-const HELP = `usage: npm run test:initiator -- [--verbose] [SCENARIO...]
-Without a name: every scenario, and docs/INITIATORS.md with what came of each.
+const HELP = `usage: npm run test:initiator -- [--verbose] [--record] [SCENARIO...]
+Without a name: every scenario. What came of each is then written to docs/INITIATORS.md, as --record has it for named ones.
 ${SCENARIOS.map((one) => `  ${one.name}\n      ${one.shows}\n`).join('')}
 --verbose shows the guest's console also when the scenario passes.
 The first run builds the guest, which takes about a minute.
@@ -95,7 +95,7 @@ async function runScenario(scenario: Scenario, verbose: boolean): Promise<Result
   const how = faults.length === 0 ? 'passed' : `FAILED (${faults.join(', ')})`;
   const tookMs = performance.now() - startedMs;
   process.stdout.write(`${scenario.name}: ${how} in ${seconds(tookMs)} s, log ${logs}\n`);
-  return { scenario, faults, tookMs };
+  return { scenario, faults, tookMs, endedAt: new Date() };
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -103,7 +103,7 @@ async function main(words: readonly string[]): Promise<number> {
   const options = words.filter((word) => word.startsWith('--'));
   const scenarios = SCENARIOS.filter((one) => names.length === 0 || names.includes(one.name));
   const unknown = names.filter((name) => !SCENARIOS.some((one) => one.name === name));
-  if (unknown.length > 0 || options.some((option) => option !== '--verbose')) {
+  if (unknown.length > 0 || options.some((option) => !['--verbose', '--record'].includes(option))) {
     process.stdout.write(HELP);
     return options.includes('--help') ? 0 : 2;
   }
@@ -115,8 +115,9 @@ async function main(words: readonly string[]): Promise<number> {
   const results: Result[] = [];
   for (const scenario of scenarios) {
     results.push(await runScenario(scenario, options.includes('--verbose')));
+    // After each, so that a run that is cut short leaves what it has shown.
+    if (names.length === 0 || options.includes('--record')) await recordResults(results);
   }
-  if (names.length === 0) await writePage(results);
   const failed = results.filter(({ faults }) => faults.length > 0).length;
   process.stdout.write(`${scenarios.length - failed} passed, ${failed} failed, 0 skipped\n`);
   return failed === 0 ? 0 : 1;
