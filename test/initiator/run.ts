@@ -10,7 +10,8 @@ import { type Result, recordResults, seconds } from './page.ts';
 import { DISK, SCENARIOS, type Scenario, scriptOf } from './scenarios.ts';
 
 const HELP = `usage: npm run test:initiator -- [--verbose] [--record] [SCENARIO...]
-Without a name: every scenario. What came of each is then written to docs/INITIATORS.md, as --record has it for named ones.
+Without a name: every scenario, and what came of each is written to docs/INITIATORS.md.
+--record writes it for named ones, too.
 ${SCENARIOS.map((one) => `  ${one.name}\n      ${one.shows}\n`).join('')}
 --verbose shows the guest's console also when the scenario passes.
 The first run builds the guest, which takes about a minute.
