@@ -84,11 +84,17 @@ export class BlockCopy {
     }
   }
 
-  /** Reads and writes; `offsetBytes` counts from where both spans begin. */
+  /**
+   * Reads and writes, in chunks that break no block of the destination in two; `offsetBytes` counts from
+   * where both spans begin.
+   */
   async #copyBytes(offsetBytes: number, bytes: number): Promise<void> {
     const { view, from, to, backwards } = this.#range;
     for (let done = 0; done < bytes; ) {
-      const count = Math.min(CHUNK_BYTES, bytes - done);
+      const edgeBytes = to.offsetBytes + offsetBytes + (backwards ? bytes - done : done);
+      const past = edgeBytes % POOL_BLOCK_BYTES;
+      const broken = backwards && past > 0 ? POOL_BLOCK_BYTES - past : past;
+      const count = Math.min(CHUNK_BYTES - broken, bytes - done);
       const at = offsetBytes + (backwards ? bytes - done - count : done);
       const contents = new Uint8Array(count);
       const source = spanOfBytes(from.offsetBytes + at, count);
@@ -132,8 +138,10 @@ export class BlockCopy {
     return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next * PAGE_BLOCKS - block);
   }
 
-  /** To be used before the next step. */
-  /** What the source reads from `block - shift` on, as a change of the destination from `block` on. */
+  /**
+   * What the source reads from `block - shift` on, as a change of the destination from `block` on. To be used
+   * before the next step.
+   */
   async #stepOf(block: number, blocks: number, shift: number): Promise<Pick<Intent, 'pieces' | 'shares'>> {
     const { tables, resolver } = this.#options;
     const { view } = this.#range;
