@@ -81,6 +81,9 @@ export const POOL_DEFAULTS: PoolOptions = {
   thresholdPercents: [80, 90],
 };
 
+/** A page that changed is in memory up to four times while it is stored: as it is, as it was, encoded, and in LMDB. */
+const DIRTY_PAGE_BYTES = 64 * 1024;
+
 /**
  * The bounds of a pool that has this much memory for all its caches together. Not in it is what is always in
  * memory: the catalogue, and the summaries and counts, 2 KiB for every 16 GiB of an image and 4 KiB for every
@@ -88,13 +91,17 @@ export const POOL_DEFAULTS: PoolOptions = {
  */
 export function cacheBounds(
   bytes: number,
-): Pick<PoolOptions, 'tableCacheBytes' | 'resolvedCacheBytes' | 'allocatorCacheBytes'> {
+): Pick<
+  PoolOptions,
+  'tableCacheBytes' | 'resolvedCacheBytes' | 'allocatorCacheBytes' | 'checkpointDirtyPages'
+> {
   const resolvedCacheBytes = Math.floor(bytes / 5);
   const allocatorCacheBytes = Math.floor(bytes / 10);
   return {
     tableCacheBytes: bytes - resolvedCacheBytes - allocatorCacheBytes,
     resolvedCacheBytes,
     allocatorCacheBytes,
+    checkpointDirtyPages: Math.min(POOL_DEFAULTS.checkpointDirtyPages, Math.ceil(bytes / DIRTY_PAGE_BYTES)),
   };
 }
 

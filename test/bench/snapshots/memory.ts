@@ -1,9 +1,11 @@
 /**
- * Memory of a server whose tables are several times larger than its cache. The limit is the system's where it
- * has systemd (a scope with MemoryMax, the page cache included); else the process's own limit on private
- * writable memory (RLIMIT_DATA, which counts heap, stacks and anonymous maps, touched or not, and no files).
+ * Memory of a server whose tables are several times larger than its cache. The limit is that of a control
+ * group, which counts the page cache too: a systemd scope with MemoryMax, or a group of the first version made
+ * for the run. Where neither is to be had it is the process's own limit on private writable memory
+ * (RLIMIT_DATA, which counts heap, stacks and anonymous maps, touched or not, and no files).
  */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheBounds } from '../../../snapshot/pool-types.ts';
 import { measure } from '../measure.ts';
@@ -21,9 +23,29 @@ const LOOK_MS = 100;
 const PATTERN_MS = 30_000;
 const QUICK_SHRINK = 64;
 
+const GROUPS = '/sys/fs/cgroup/memory';
+
 interface Limit {
   readonly words: readonly string[];
   readonly what: string;
+  /** When the server has ended. */
+  remove(): void;
+}
+
+/** A control group of the first version; undefined where there are none, or not for this user. */
+function ownGroup(): Limit | undefined {
+  const group = join(GROUPS, `snaplun-bench-${process.pid}`);
+  try {
+    mkdirSync(group);
+    writeFileSync(join(group, 'memory.limit_in_bytes'), String(LIMIT_BYTES));
+  } catch {
+    return undefined;
+  }
+  return {
+    words: ['sh', '-c', `echo $$ > ${group}/cgroup.procs && exec "$@"`, 'sh'],
+    what: 'a control group, which counts the page cache too',
+    remove: () => rmdirSync(group),
+  };
 }
 
 function limit(): Limit {
@@ -37,10 +59,11 @@ function limit(): Limit {
       '-p',
       'MemorySwapMax=0',
     ];
-    return { words, what: 'a systemd scope with MemoryMax, which counts the page cache too' };
+    const what = 'a systemd scope with MemoryMax, which counts the page cache too';
+    return { words, what, remove: () => undefined };
   }
-  const what = 'RLIMIT_DATA, which counts private writable memory, since there is no systemd here';
-  return { words: ['prlimit', `--data=${LIMIT_BYTES}`], what };
+  const what = 'RLIMIT_DATA, which counts private writable memory, since there are no control groups here';
+  return ownGroup() ?? { words: ['prlimit', `--data=${LIMIT_BYTES}`], what, remove: () => undefined };
 }
 
 /** The most it held while `work` was done. */
@@ -90,7 +113,7 @@ async function measured(bench: Bench, host: Host, what: string): Promise<Measure
 
 async function memory(bench: Bench): Promise<Measured[]> {
   bench.say('building a LUN of 1 TiB, all of it mapped');
-  const { words, what } = limit();
+  const { words, what, remove } = limit();
   const endPage = TiB / PAGE_BYTES / (bench.quick ? QUICK_SHRINK : 1);
   const plan = {
     dropsData: true,
@@ -102,7 +125,7 @@ async function memory(bench: Bench): Promise<Measured[]> {
         vluns: [{ name: 'disk', sizeBytes: TiB, live: 1, snapshots: [] }],
       }),
   };
-  return withHost(plan, (host) => measured(bench, host, what));
+  return withHost(plan, (host) => measured(bench, host, what)).finally(remove);
 }
 
 export const MEMORY: Figure = {
