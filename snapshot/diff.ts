@@ -3,6 +3,9 @@
  * Images that both read last, in the same order, cannot make a difference; only pages in which one of the
  * others has entries are looked at. A block written twice with the same bytes counts as changed.
  *
+ * Past the end of the smaller of the two all that the larger one has there differs, whoever stored it: one
+ * that tracks a larger VLUN reads more of that when it has grown (P15).
+ *
  * A view of a VLUN that is being written to gives each page as it is when it is looked at.
  */
 import { nextPageOf } from './holes.ts';
@@ -20,6 +23,11 @@ export interface DifferingRun {
   readonly blocks: number;
 }
 
+interface Views {
+  readonly from: View | undefined;
+  readonly to: View;
+}
+
 export interface DiffSource {
   readonly tables: TableStore;
   readonly resolver: Resolver;
@@ -35,14 +43,17 @@ const NO_LAYERS: Layers = { images: new Int32Array(), ends: undefined };
  */
 export async function* diffRuns(
   source: DiffSource,
-  views: { readonly from: View | undefined; readonly to: View },
+  views: Views,
   firstBlock = 0,
 ): AsyncGenerator<DifferingRun> {
   const images = new DistinctImages(views.from, views.to);
   let page = Math.floor(firstBlock / PAGE_BLOCKS);
   let open: DifferingRun | undefined;
   for (let looked = 1; ; looked += 1) {
-    const next = nextPageOf(source.tables, images.now(), page);
+    const next = earlier(
+      nextPageOf(source.tables, images.now(), page),
+      nextPastEnd(source.tables, views, page),
+    );
     if (next === undefined) break;
     for (const run of await differing(source, views, next)) {
       if (run.block + run.blocks <= firstBlock) continue;
@@ -63,7 +74,7 @@ export async function* diffRuns(
 /** The same in bytes, up to the end of the larger of the two, and in portions. */
 export async function diffRanges(
   source: DiffSource,
-  views: { readonly from: View | undefined; readonly to: View },
+  views: Views,
   request: DiffRequest,
 ): Promise<DiffAnswer> {
   const { offsetBytes = 0, rangesMax = Number.POSITIVE_INFINITY } = request;
@@ -76,6 +87,31 @@ export async function diffRanges(
     if (to > from) ranges.push({ offsetBytes: from, lengthBytes: to - from });
   }
   return { ranges };
+}
+
+/** From this block on one of the two has an end that the other does not have there. */
+function commonEnd({ from, to }: Views): number {
+  if (from === undefined || from.sizeBytes === to.sizeBytes) return Number.POSITIVE_INFINITY;
+  return Math.floor(Math.min(from.sizeBytes, to.sizeBytes) / POOL_BLOCK_BYTES);
+}
+
+/** The next page from this one on in which only the larger of the two can have something. */
+function nextPastEnd(tables: TableStore, views: Views, page: number): number | undefined {
+  const { from, to } = views;
+  const end = commonEnd(views);
+  if (from === undefined || end === Number.POSITIVE_INFINITY) return undefined;
+  const larger = from.sizeBytes > to.sizeBytes ? from : to;
+  const next = nextPageOf(tables, larger.layers.images, Math.max(page, Math.floor(end / PAGE_BLOCKS)));
+  return next !== undefined && next * PAGE_BLOCKS < endOf(larger) ? next : undefined;
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
+
+/** The block past the last that the view has a part of. */
+function endOf({ sizeBytes }: View): number {
+  return Math.ceil(sizeBytes / POOL_BLOCK_BYTES);
 }
 
 /** Images that the two do not have in common at the end of their lists; found again when a list changes. */
@@ -113,11 +149,7 @@ function endAt(layers: Layers, at: number): number {
   return layers.ends?.[at] ?? Number.POSITIVE_INFINITY;
 }
 
-async function differing(
-  { resolver }: DiffSource,
-  views: { readonly from: View | undefined; readonly to: View },
-  page: number,
-): Promise<DifferingRun[]> {
+async function differing({ resolver }: DiffSource, views: Views, page: number): Promise<DifferingRun[]> {
   let from = views.from === undefined ? undefined : resolver.page(views.from, page);
   if (from instanceof Promise) from = await from;
   let to = resolver.page(views.to, page);
@@ -126,17 +158,43 @@ async function differing(
     from = from && { places: from.places.slice(), sums: from.sums };
     to = await to;
   }
+  const base = page * PAGE_BLOCKS;
   const runs: DifferingRun[] = [];
+  const differ = differences(views, { from, to, base });
   for (let at = 0; at < PAGE_BLOCKS; ) {
-    if (placeAt(from, at) === placeAt(to, at)) {
+    if (!differ(at)) {
       at += 1;
       continue;
     }
     const first = at;
-    while (at < PAGE_BLOCKS && placeAt(from, at) !== placeAt(to, at)) at += 1;
-    runs.push({ block: page * PAGE_BLOCKS + first, blocks: at - first });
+    while (at < PAGE_BLOCKS && differ(at)) at += 1;
+    runs.push({ block: base + first, blocks: at - first });
   }
   return runs;
+}
+
+/**
+ * Which blocks of a page differ. One in which the smaller view ends may be read whole from one place by both,
+ * and the larger sees more of it; so it differs where anything is stored.
+ */
+function differences(
+  views: Views,
+  page: {
+    readonly from: PageContent | undefined;
+    readonly to: PageContent | undefined;
+    readonly base: number;
+  },
+): (at: number) => boolean {
+  const { from, to, base } = page;
+  const end = commonEnd(views) - base;
+  if (end >= PAGE_BLOCKS) return (at) => placeAt(from, at) !== placeAt(to, at);
+  const fromEnd = (views.from === undefined ? 0 : endOf(views.from)) - base;
+  const toEnd = endOf(views.to) - base;
+  return (at) => {
+    const [before, after] = [placeAt(from, at), placeAt(to, at)];
+    if (at < end) return before !== after;
+    return (at < fromEnd && before !== 0) || (at < toEnd && after !== 0);
+  };
 }
 
 /** 0 where the block reads as zeroes. */

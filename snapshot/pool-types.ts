@@ -81,7 +81,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   thresholdPercents: [80, 90],
 };
 
-/** A page that changed is in memory up to four times while it is stored: as it is, as it was, encoded, and in LMDB. */
+/** One changed page for so much of the cache: while it is stored it is in memory in several forms. */
 const DIRTY_PAGE_BYTES = 64 * 1024;
 
 /**

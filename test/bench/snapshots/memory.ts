@@ -1,7 +1,7 @@
 /**
  * Memory of a server whose tables are several times larger than its cache. The limit is that of a control
- * group, which counts the page cache too: a systemd scope with MemoryMax, or a group of the first version made
- * for the run. Where neither is to be had it is the process's own limit on private writable memory
+ * group, which counts the page cache too: a systemd scope with MemoryMax, or a group of the first version
+ * made for the run. Where neither is to be had it is the process's own limit on private writable memory
  * (RLIMIT_DATA, which counts heap, stacks and anonymous maps, touched or not, and no files).
  */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
