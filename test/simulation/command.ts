@@ -21,6 +21,8 @@ export interface Command {
   readonly copied?: CopySource;
   /** What the source held at the first record, or when deleted: nobody changes it while it is copied. */
   source?: Uint32Array;
+  /** What it held at records that may have been the first, or another command's. */
+  maybeSources?: Uint32Array[];
   /** What COMPARE AND WRITE wants to find, and whether all of a command must be one record. */
   readonly expected?: Uint32Array;
   readonly atomic?: boolean;

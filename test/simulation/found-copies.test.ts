@@ -21,3 +21,23 @@ test('a copy that shares nothing breaks no pool block of its target in two', asy
   };
   expect(await failureOf(script)).toBeUndefined();
 });
+
+test('a copy over a part of its source keeps to what that held, also where its first records look like an UNMAP', async () => {
+  const script: Script = {
+    seed: 4656,
+    world: {
+      capacityBlocks: 179,
+      journalSegmentBytes: 65536,
+      atOnceChance: 1,
+      depth: 4,
+      options: { recordBytes: 4096, batchBytes: 65536, flushIntervalMs: 10, unflushedBytesMax: 4096 },
+    },
+    operations: [
+      { do: 'create', vlun: 'v1', sectors: 93, blockBytes: 512, writeCache: true },
+      { do: 'write', vlun: 'v1', range: { at: 3588, blocks: 2 }, fua: false, atomic: false },
+      { do: 'copy', vlun: 'v1', range: { at: 3380, blocks: 1241 }, fua: false, from: 'v1', at: 3360 },
+      { do: 'unmap', vlun: 'v1', ranges: [{ at: 3368, blocks: 2400 }] },
+    ],
+  };
+  expect(await failureOf(script)).toBeUndefined();
+});

@@ -131,6 +131,7 @@ export class History {
     if (chosen !== undefined) {
       this.#credit(chosen.command, sequence, { fit: chosen.fit, doubt: fits.length > 1 });
       for (const { fit } of fits) if (fit !== chosen.fit) cover(fit.portions, PERHAPS);
+      if (fits.length > 1) for (const { command, fit } of fits) noteSource(command, fit);
       return;
     }
     const shown = extents.map((extent) => this.#matcher.describe(extent)).join(', ');
@@ -280,4 +281,10 @@ export class History {
     };
     this.#steps.push({ sequence, command, befores, apply });
   }
+}
+
+function noteSource(command: Command, { source }: Fit): void {
+  if (source === undefined || command.source !== undefined) return;
+  command.maybeSources ??= [];
+  command.maybeSources.push(source);
 }

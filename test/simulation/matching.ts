@@ -59,11 +59,18 @@ export class Matcher {
   /** How the record, being next, can be one of this command; else why not. The model stays as it is. */
   fit(model: Model, command: Command, extents: readonly CheckedExtent[]): Fit | string {
     const { pieces } = command;
-    const all = this.#fitPieces(model, { command, pieces }, extents);
-    if (typeof all !== 'string' || pieces.length === 1) return all;
+    const source = sourceOf(model, command);
+    const all = this.#fitPieces(model, { command, pieces, source }, extents);
+    if (typeof all !== 'string') return all;
+    const others = command.source === undefined ? (command.maybeSources ?? []) : [];
+    for (const other of others) {
+      const earlier = this.#fitPieces(model, { command, pieces, source: other }, extents);
+      if (typeof earlier !== 'string') return earlier;
+    }
+    if (pieces.length === 1) return all;
     // Two ranges of one UNMAP may share a pool block and be merged into it one after the other.
     for (const one of pieces) {
-      const alone = this.#fitPieces(model, { command, pieces: [one] }, extents);
+      const alone = this.#fitPieces(model, { command, pieces: [one], source }, extents);
       if (typeof alone !== 'string') return alone;
     }
     return all;
@@ -75,14 +82,18 @@ export class Matcher {
 
   #fitPieces(
     model: Model,
-    { command, pieces }: { readonly command: Command; readonly pieces: readonly Piece[] },
+    asked: {
+      readonly command: Command;
+      readonly pieces: readonly Piece[];
+      readonly source: Uint32Array | undefined;
+    },
     extents: readonly CheckedExtent[],
   ): Fit | string {
+    const { command, pieces, source } = asked;
     const vlun = command.vlun as string;
     const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
     const met = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
     if (met.length === 0) return 'it changes other sectors';
-    const source = sourceOf(model, command);
     if (command.copied !== undefined) {
       // What is read of a source may be stored after that was deleted; its places are shared no more.
       const sharesGone =
