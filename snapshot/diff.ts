@@ -8,7 +8,7 @@
  *
  * A view of a VLUN that is being written to gives each page as it is when it is looked at.
  */
-import { nextPageOf } from './holes.ts';
+import { earlier, nextPageOf } from './holes.ts';
 import type { Layers } from './layers.ts';
 import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { DiffAnswer, DiffRequest, PoolEnvironment } from './pool-types.ts';
@@ -103,10 +103,6 @@ function nextPastEnd(tables: TableStore, views: Views, page: number): number | u
   const larger = from.sizeBytes > to.sizeBytes ? from : to;
   const next = nextPageOf(tables, larger.layers.images, Math.max(page, Math.floor(end / PAGE_BLOCKS)));
   return next !== undefined && next * PAGE_BLOCKS < endOf(larger) ? next : undefined;
-}
-
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** The block past the last that the view has a part of. */

@@ -16,21 +16,26 @@ export function nextPageRead(tables: TableStore, node: VlunNode, from: number): 
   let next = nextPageOf(tables, node.layers.images, from);
   for (const tracker of node.below) {
     if (next === from) return from;
-    const found = nextPageOf(tables, tracker.layers.images, from);
-    if (found !== undefined && (next === undefined || found < next)) next = found;
+    next = earlier(next, nextPageOf(tables, tracker.layers.images, from));
   }
   return next;
 }
 
 /** The next page at or after `from` with an entry in one of these images. */
-export function nextPageOf(tables: TableStore, images: Int32Array, from: number): number | undefined {
+export function nextPageOf(
+  tables: TableStore,
+  images: Int32Array | readonly number[],
+  from: number,
+): number | undefined {
   if (tables.imagesWithEntries(from, images).length > 0) return from;
   let next: number | undefined;
-  for (const image of images) {
-    const [found] = tables.pagesOf(image, from, 1);
-    if (found !== undefined && (next === undefined || found < next)) next = found;
-  }
+  for (const image of images) next = earlier(next, tables.pagesOf(image, from, 1)[0]);
   return next;
+}
+
+/** The smaller page number of two of which either may be none. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 /** Whether anything is stored in the page of this block, for this VLUN or one below it. */

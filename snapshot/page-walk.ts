@@ -3,6 +3,7 @@
  * the summaries, so that thousands of images cost one look each at a window and not one at every page.
  */
 import type { MaybePromise } from '../lun/units.ts';
+import { nextPageOf } from './holes.ts';
 import type { Resolver } from './resolve.ts';
 import { CHUNK_PAGES } from './summary.ts';
 import type { TablePage } from './table-page.ts';
@@ -13,7 +14,7 @@ const PAGES_PER_TURN = 128;
 
 /** The pages; what is written behind the walk is not in it. */
 export function* pagesWithEntries(tables: TableStore, images: readonly number[]): Generator<number> {
-  for (let from = next(tables, images, 0); from !== undefined; ) {
+  for (let from = nextPageOf(tables, images, 0); from !== undefined; ) {
     const end = (Math.floor(from / CHUNK_PAGES) + 1) * CHUNK_PAGES;
     const first = end - CHUNK_PAGES;
     const present = new Uint8Array(CHUNK_PAGES);
@@ -24,17 +25,8 @@ export function* pagesWithEntries(tables: TableStore, images: readonly number[])
       }
     }
     for (let at = 0; at < CHUNK_PAGES; at += 1) if (present[at] === 1) yield first + at;
-    from = next(tables, images, end);
+    from = nextPageOf(tables, images, end);
   }
-}
-
-function next(tables: TableStore, images: readonly number[], from: number): number | undefined {
-  let found: number | undefined;
-  for (const image of images) {
-    const [page] = tables.pagesOf(image, from, 1);
-    if (page !== undefined && (found === undefined || page < found)) found = page;
-  }
-  return found;
 }
 
 /**

@@ -8,7 +8,7 @@
  * they have to stay in order: an ORDERED one waits for what came before it, and everything for that.
  */
 import type { UnitLimits } from '../../lun/logical-unit.ts';
-import type { ScsiTask } from './task.ts';
+import { movedBytesMax, type ScsiTask } from './task.ts';
 
 /** What the process hands in of its clock. */
 export interface Timing {
@@ -163,9 +163,9 @@ export class Pace {
     return Math.max(this.#commands?.waitMs(nowMs) ?? 0, this.#bytes?.waitMs(nowMs) ?? 0);
   }
 
-  #take({ dataOut, dataInBytesMax }: ScsiTask): void {
+  #take(task: ScsiTask): void {
     this.#commands?.take(1);
-    this.#bytes?.take(dataOut.byteLength + dataInBytesMax);
+    this.#bytes?.take(movedBytesMax(task));
   }
 
   #nowMs(): number {

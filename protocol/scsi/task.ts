@@ -17,6 +17,11 @@ export interface ScsiTask {
   readonly dataInBytesMax: number;
 }
 
+/** Bytes that the command moves at most, both ways. */
+export function movedBytesMax({ dataOut, dataInBytesMax }: ScsiTask): number {
+  return dataOut.byteLength + dataInBytesMax;
+}
+
 export interface TaskResult {
   /** SAM status byte (SAM-5 §5.3.1). */
   readonly status: number;

@@ -2,7 +2,7 @@
  * What an operator can declare, in normal form: names as they are compared, sizes in bytes, lists in order.
  * A section that is absent is left as it is; one that is present is the whole of it.
  */
-import type { LogicalBlockBytes } from '../../lun/units.ts';
+import type { VlunInfo } from '../../snapshot/pool-types.ts';
 import type { Retention } from '../schedules/schedule.ts';
 import type { When } from '../schedules/timing.ts';
 
@@ -31,17 +31,18 @@ export interface ServerSection {
   readonly isns?: string | undefined;
 }
 
-export interface DeclaredLun {
-  readonly sizeBytes: number;
-  readonly blockBytes: LogicalBlockBytes;
-  readonly readOnly: boolean;
-  readonly removable: boolean;
-  readonly writeCache: boolean;
-  readonly reservedBytes: number;
-  /** Reads and writes a second; 0: no limit. */
-  readonly iopsMax: number;
-  /** Bytes a second; 0: no limit. */
-  readonly throughputMaxBytes: number;
+/** What is declared of a VLUN. */
+type LunProperty =
+  | 'sizeBytes'
+  | 'blockBytes'
+  | 'readOnly'
+  | 'removable'
+  | 'writeCache'
+  | 'reservedBytes'
+  | 'iopsMax'
+  | 'throughputMaxBytes';
+
+export interface DeclaredLun extends Pick<VlunInfo, LunProperty> {
   /** The LUN that it follows. */
   readonly tracks?: string | undefined;
   /** NAME@SNAP that it is made from where it has to be made. */

@@ -2,7 +2,7 @@
  * What would change, for people: every subject (a LUN, a target, a schedule, …) as a list of facts in the
  * words of the file, before and after.
  */
-import { intervalText, timesOf, type When } from '../schedules/timing.ts';
+import { type When, whenWords } from '../schedules/timing.ts';
 import { exactSize } from '../units-of-size.ts';
 import type { DeclaredLun, DeclaredSchedule, DeclaredSecret, DeclaredTarget } from './configuration.ts';
 import type { WholeConfiguration } from './present.ts';
@@ -133,6 +133,6 @@ function scheduleFacts({ when, keep }: DeclaredSchedule): Facts {
 }
 
 function whenFacts(when: When): Facts {
-  if ('everyMinutes' in when) return { every: intervalText(when.everyMinutes) };
-  return { at: timesOf(when.atMinutes).join(', ') };
+  const words = whenWords(when);
+  return 'every' in words ? words : { at: words.at.join(', ') };
 }

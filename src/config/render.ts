@@ -1,6 +1,6 @@
 /** A configuration as a file that `apply` takes. Secrets are named, never shown. */
 import { stringify } from 'yaml';
-import { intervalText, timesOf } from '../schedules/timing.ts';
+import { whenWords } from '../schedules/timing.ts';
 import { exactSize } from '../units-of-size.ts';
 import {
   CONFIG_FORMAT,
@@ -84,9 +84,7 @@ function scheduleDocument({ name, luns, when, keep }: DeclaredSchedule): unknown
   return {
     name,
     luns,
-    ...('everyMinutes' in when
-      ? { every: intervalText(when.everyMinutes) }
-      : { at: timesOf(when.atMinutes) }),
+    ...whenWords(when),
     ...Object.fromEntries(kept),
   };
 }

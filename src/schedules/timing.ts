@@ -63,6 +63,12 @@ export function timesOf(atMinutes: readonly number[]): readonly string[] {
   return atMinutes.map((minutes) => `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`);
 }
 
+/** The same in words, as `--every` and `--at` take them. */
+export function whenWords(when: When): { readonly every: string } | { readonly at: readonly string[] } {
+  if ('everyMinutes' in when) return { every: intervalText(when.everyMinutes) };
+  return { at: timesOf(when.atMinutes) };
+}
+
 /** The first moment after `afterMs` (milliseconds since 1970) at which it is due. */
 export function nextDue(when: When, afterMs: number): number {
   if ('everyMinutes' in when) {

@@ -5,6 +5,7 @@
  * somebody else's. What waits makes no new memory for a command: it is kept as it came.
  */
 import type { Effect } from '../../protocol/iscsi/effects.ts';
+import { movedBytesMax } from '../../protocol/scsi/task.ts';
 import { TRAFFIC_KINDS } from '../../protocol/scsi/traffic.ts';
 import { trafficKind } from '../../protocol/scsi/traffic-kind.ts';
 import { MOMENT_MS } from './contention.ts';
@@ -94,7 +95,7 @@ export class Intake {
     if (isCounted(scsi) && this.#running > 0) {
       this.#running -= 1;
       // One that was held back and then taken back from the task set never counted: that evens out here.
-      this.#runningBytes = this.#running === 0 ? 0 : this.#runningBytes - bytesOf(scsi);
+      this.#runningBytes = this.#running === 0 ? 0 : this.#runningBytes - movedBytesMax(scsi);
     }
     if (this.waiting > 0) this.#plan();
   }
@@ -111,7 +112,7 @@ export class Intake {
   #admits({ scsi }: RunTask): boolean {
     if (!this.#options.isShared()) return true;
     if (this.#begun >= COMMANDS_MAX || this.#running >= COMMANDS_MAX) return false;
-    return this.#running < COMMANDS_ALWAYS || this.#runningBytes + bytesOf(scsi) <= BYTES_MAX;
+    return this.#running < COMMANDS_ALWAYS || this.#runningBytes + movedBytesMax(scsi) <= BYTES_MAX;
   }
 
   #begin(command: RunTask, sinceUs: number): void {
@@ -119,7 +120,7 @@ export class Intake {
     this.#begun += 1;
     if (!this.#options.begin(command, sinceUs) || !isCounted(scsi)) return;
     this.#running += 1;
-    this.#runningBytes += bytesOf(scsi);
+    this.#runningBytes += movedBytesMax(scsi);
   }
 
   #advance(): void {
@@ -142,8 +143,4 @@ const COUNTED = TRAFFIC_KINDS.map((kind) => kind === 'read' || kind === 'write')
 /** Others are short, or so long that nothing should wait for their end. */
 function isCounted({ cdb }: RunTask['scsi']): boolean {
   return COUNTED[trafficKind(cdb)] === true;
-}
-
-function bytesOf(scsi: RunTask['scsi']): number {
-  return scsi.dataOut.byteLength + scsi.dataInBytesMax;
 }

@@ -1,22 +1,15 @@
 /** Scripts like those of found.test.ts, about what differs between snapshots. */
 import { expect, test } from 'vitest';
-import type { Script, World } from './script.ts';
+import { PLAIN_WORLD, type Script } from './script.ts';
 import { failureOf } from './simulate.ts';
 
-const WORLD: World = {
-  capacityBlocks: 6000,
-  journalSegmentBytes: 65536,
-  atOnceChance: 0.5,
-  depth: 1,
-  options: {},
-};
 const size = { blockBytes: 512, writeCache: true } as const;
 
 /** v2 tracks the larger v1, and grows over what v1 has stored past the end of v2. */
 function grown(from: string, to: string): Script {
   return {
     seed: 2420,
-    world: WORLD,
+    world: { ...PLAIN_WORLD, depth: 1 },
     operations: [
       { do: 'create', vlun: 'v1', sectors: 12, ...size },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },

@@ -3,16 +3,8 @@
  * it. They are kept as they are, for what a seed becomes changes with the generator.
  */
 import { expect, test } from 'vitest';
-import type { Script, World } from './script.ts';
+import { PLAIN_WORLD, type Script } from './script.ts';
 import { failureOf } from './simulate.ts';
-
-const PLAIN_WORLD: World = {
-  capacityBlocks: 6000,
-  journalSegmentBytes: 65536,
-  atOnceChance: 0.5,
-  depth: 16,
-  options: {},
-};
 
 test('a VLUN that tracks since an UNMAP began owes nothing to what the UNMAP found', async () => {
   const v1 = 'v1';

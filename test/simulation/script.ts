@@ -21,6 +21,15 @@ export interface World {
   readonly options: Partial<PoolOptions>;
 }
 
+/** For scripts to which the bounds of the pool do not matter. */
+export const PLAIN_WORLD: World = {
+  capacityBlocks: 6000,
+  journalSegmentBytes: 65536,
+  atOnceChance: 0.5,
+  depth: 16,
+  options: {},
+};
+
 /** `at` and `blocks` are logical blocks; they are taken modulo the capacity of the VLUN that is met. */
 export interface Range {
   readonly at: number;

@@ -2,7 +2,7 @@
 import { OperatorError } from '../../../lun/errors.ts';
 import { DEFAULT_SCHEDULE, type Retention, type Schedule } from '../../schedules/schedule.ts';
 import type { ScheduleState } from '../../schedules/schedules.ts';
-import { intervalText, parseEvery, parseTimes, timesOf, type When } from '../../schedules/timing.ts';
+import { parseEvery, parseTimes, type When, whenWords } from '../../schedules/timing.ts';
 import { type Verb, verb } from '../verb.ts';
 
 /** The document of the command line's contract. */
@@ -92,9 +92,7 @@ function scheduleRow(state: ScheduleState): ScheduleRow {
   return {
     name,
     luns,
-    ...('everyMinutes' in when
-      ? { every: intervalText(when.everyMinutes) }
-      : { at: timesOf(when.atMinutes) }),
+    ...whenWords(when),
     keep,
     lastRun: lastRunMs === undefined ? null : new Date(lastRunMs).toISOString(),
     nextRun: new Date(nextRunMs).toISOString(),
