@@ -173,11 +173,7 @@ export class DeviceServer {
    */
   detach(source: NexusSource): boolean {
     this.#sources.delete(source);
-    for (const nexus of source.nexuses()) {
-      this.pace.dismiss(nexus);
-      this.nexusLost(nexus);
-      nexus.attentions.forget(this);
-    }
+    for (const nexus of source.nexuses()) this.dismiss(nexus);
     if (this.#sources.size === 0) this.#stopFacts();
     return this.#sources.size === 0;
   }
@@ -206,6 +202,17 @@ export class DeviceServer {
 
   isRegistered(nexus: NexusState): boolean {
     return registrationOf(this.#persistent, portsOf(nexus)) !== undefined;
+  }
+
+  /**
+   * A nexus is no longer shown the unit: whatever it holds here ends, but for what is persistent. Its commands
+   * that run go on; those that wait are answered as any command for a LUN without a unit (SAM-5 §5.11).
+   */
+  dismiss(nexus: NexusState): void {
+    this.pace.dismiss(nexus);
+    this.taskSet.dismiss(nexus);
+    this.nexusLost(nexus);
+    nexus.attentions.forget(this);
   }
 
   /** I_T nexus loss (SAM-5 §6.3.4): RESERVE(6) and its prevention end; persistent registrations stay. */

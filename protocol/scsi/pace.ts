@@ -55,6 +55,7 @@ interface Held {
   readonly movesBlocks: boolean;
   readonly sinceMs: number;
   readonly start: () => void;
+  readonly gone: () => void;
 }
 
 export class Pace {
@@ -101,8 +102,8 @@ export class Pace {
   }
 
   /**
-   * Keeps a task that may not begin. `start` is called when it may, unless it is taken back before. How many
-   * wait is bounded by what the sessions may have under way.
+   * Keeps a task that may not begin. `start` is called when it may, or `gone` when it is dismissed, unless it
+   * is taken back before. How many wait is bounded by what the sessions may have under way.
    */
   hold(waiting: Omit<Held, 'sinceMs'>): void {
     this.#held.push({ ...waiting, sinceMs: this.#nowMs() });
@@ -119,9 +120,9 @@ export class Pace {
     this.#remove((held) => held.owner === owner);
   }
 
-  /** Starts what waits for an owner that is shown the unit no more: it gets the answer to that. */
+  /** Takes out what waits for an owner that is shown the unit no more, and tells each. */
   dismiss(owner: object): void {
-    for (const { start } of this.#remove((held) => held.owner === owner)) start();
+    for (const { gone } of this.#remove((held) => held.owner === owner)) gone();
   }
 
   #remove(isOut: (held: Held) => boolean): Held[] {

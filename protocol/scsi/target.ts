@@ -174,7 +174,7 @@ export class ScsiTarget implements NexusSource {
       if (sameEntries(luns, nexus.luns)) continue;
       const before = new Set(nexus.luns.values());
       nexus.luns = luns;
-      for (const server of before) if (nexus.lunsOf(server).length === 0) letGo(server, nexus.state);
+      for (const server of before) if (nexus.lunsOf(server).length === 0) server.dismiss(nexus.state);
       this.#tellInventory(nexus);
       changed.add(nexus);
     }
@@ -231,13 +231,6 @@ function sameEntries(a: ReadonlyMap<number, DeviceServer>, b: ReadonlyMap<number
   return a === b || (a.size === b.size && [...a].every(([lun, server]) => b.get(lun) === server));
 }
 
-/** A nexus is no longer shown a unit: whatever it holds there ends, but for what is persistent. */
-function letGo(server: DeviceServer, nexus: NexusState): void {
-  server.pace.dismiss(nexus);
-  server.nexusLost(nexus);
-  nexus.attentions.forget(server);
-}
-
 /** One I_T nexus: commands in, results out. */
 export class Nexus {
   readonly state: NexusState;
@@ -280,13 +273,14 @@ export class Nexus {
     if (pace.admits(task, movesBlocks)) return true;
     // Asks for the unit once more when its turn comes: it may be another one then, or none.
     const start = (): void => this.#enter(this.serverAt(task.lun), task, done);
-    pace.hold({ owner: this.state, task, movesBlocks, start });
+    const gone = (): void => this.#answerAbsent(task, done);
+    pace.hold({ owner: this.state, task, movesBlocks, start, gone });
     return false;
   }
 
   #enter(server: DeviceServer | undefined, task: ScsiTask, done: TaskEnded): void {
     if (server === undefined) {
-      done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }), undefined);
+      this.#answerAbsent(task, done);
       return;
     }
     const { attribute, tag } = task;
@@ -295,9 +289,14 @@ export class Nexus {
       return;
     }
     const start = (): void => this.#run(server, task, done);
-    if (server.taskSet.enter({ owner: this.state, tag, attribute, start })) return;
+    const gone = (): void => this.#answerAbsent(task, done);
+    if (server.taskSet.enter({ owner: this.state, tag, attribute, start, gone })) return;
     if (server.modes.statusesAttend) attend(server, this.state, TASK_SET_FULL);
     done(failed(TASK_SET_FULL, false), server);
+  }
+
+  #answerAbsent(task: ScsiTask, done: TaskEnded): void {
+    done(executeAbsent({ target: this.#target.facts, nexus: this.state, task }), undefined);
   }
 
   /** Ends a task that waits in the task set: true, and its `done` is never called. */

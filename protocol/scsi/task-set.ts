@@ -13,6 +13,7 @@ interface BlockedTask {
   readonly tag: number;
   readonly ordered: boolean;
   readonly start: () => void;
+  readonly gone: () => void;
 }
 
 export class TaskSet {
@@ -43,9 +44,10 @@ export class TaskSet {
 
   /**
    * Enters a task of any kind. `start` is called when it may run, perhaps at once, and the task says
-   * with `ended` that it is over. False: too many tasks wait (TASK SET FULL) and it was not entered.
+   * with `ended` that it is over; `gone` is called instead when it waits and is dismissed. False: too many
+   * tasks wait (TASK SET FULL) and it was not entered.
    */
-  enter(task: { owner: object; tag: number; attribute: TaskAttribute; start: () => void }): boolean {
+  enter(task: Omit<BlockedTask, 'ordered'> & { readonly attribute: TaskAttribute }): boolean {
     if (task.attribute === 'head-of-queue') {
       this.#running += 1;
       this.#barriers += 1;
@@ -53,8 +55,8 @@ export class TaskSet {
       return true;
     }
     if (this.#blocked.length >= BLOCKED_TASKS_MAX) return false;
-    const { owner, tag, start } = task;
-    this.#blocked.push({ owner, tag, start, ordered: task.attribute === 'ordered' });
+    const { owner, tag, start, gone } = task;
+    this.#blocked.push({ owner, tag, start, gone, ordered: task.attribute === 'ordered' });
     this.#startBlocked();
     return true;
   }
@@ -75,8 +77,20 @@ export class TaskSet {
 
   /** Takes out every task of an owner that has not begun to run. */
   cancelAll(owner: object): void {
-    this.#blocked = this.#blocked.filter((task) => task.owner !== owner);
+    this.#remove(owner);
     this.#startBlocked();
+  }
+
+  /** The same for an owner that is still there but is shown the unit no more: each of its tasks is told. */
+  dismiss(owner: object): void {
+    for (const { gone } of this.#remove(owner)) gone();
+    this.#startBlocked();
+  }
+
+  #remove(owner: object): readonly BlockedTask[] {
+    const out = this.#blocked.filter((task) => task.owner === owner);
+    if (out.length > 0) this.#blocked = this.#blocked.filter((task) => task.owner !== owner);
+    return out;
   }
 
   #startBlocked(): void {

@@ -117,16 +117,25 @@ describe('A LUN with a limit', () => {
     expect((await answered).dataIn[0]).toBe(1);
   });
 
-  test('what waits at a LUN that is unmapped is told that it is not there', async () => {
-    const { target, login, ended, noted } = await world(10);
-    const a = await login('a');
-    for (let nth = 0; nth < 3; nth += 1) noted(a.command(read(nth)));
-    await settle();
-    const { targets } = target.front;
-    await targets.change(targets.planUnmap(() => true));
-    await settle();
-    expect(ended).toEqual([0, CHECK_CONDITION, CHECK_CONDITION]);
-  });
+  test.each([
+    ['sees every LUN', undefined],
+    ['sees this one only', { 'iqn.2026-01.test:a': [0] }],
+  ])(
+    'what waits at a LUN that is unmapped is told that it is not there, when its initiator %s',
+    async (_, lunMasks) => {
+      const { target, login, ended, noted } = await world(10);
+      await target.createLun({ name: 'other', sizeBytes: 1 << 20, blockBytes: BLOCK });
+      const { targets } = target.front;
+      const document = { ...targets.document(TARGET), ...(lunMasks && { lunMasks }) };
+      await targets.change({ [targets.get(TARGET).documentName]: document });
+      const a = await login('a');
+      for (let nth = 0; nth < 3; nth += 1) noted(a.command(read(nth)));
+      await settle();
+      await targets.change(targets.planUnmap(({ vlun }) => vlun === 'disk'));
+      await settle();
+      expect(ended).toEqual([0, CHECK_CONDITION, CHECK_CONDITION]);
+    },
+  );
 });
 
 test('limits are kept by the pool, are not inherited by clones, and what is no limit is refused', async () => {

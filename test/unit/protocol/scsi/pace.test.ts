@@ -22,6 +22,7 @@ class World {
     after: (ms, run) => this.timers.after(ms, run),
   });
   readonly begun: { readonly task: ScsiTask; readonly atMs: number }[] = [];
+  readonly gone: ScsiTask[] = [];
 
   constructor(limits: UnitLimits) {
     this.pace.limit(limits);
@@ -31,7 +32,7 @@ class World {
     const begin = (): void => void this.begun.push({ task: one, atMs: this.timers.nowMs });
     const movesBlocks = one.cdb[0] === READ_10[0];
     if (!this.pace.isLimited || this.pace.admits(one, movesBlocks)) begin();
-    else this.pace.hold({ owner, task: one, movesBlocks, start: begin });
+    else this.pace.hold({ owner, task: one, movesBlocks, start: begin, gone: () => this.gone.push(one) });
   }
 
   reads(count: number, bytes = 4 * KIB, owner: object = this): void {
@@ -147,6 +148,16 @@ describe('Limits of a unit', () => {
     world.pace.cancelAll(a);
     await world.timers.advance(10_000);
     expect([world.begun.length, world.pace.waiting]).toEqual([3, 0]);
+  });
+
+  test('what waits for a nexus that is shown the unit no more never begins, and is told', async () => {
+    const world = new World({ iopsMax: 10 });
+    const [a, b] = [{}, {}];
+    world.reads(3, 4096, a);
+    world.reads(1, 4096, b);
+    world.pace.dismiss(a);
+    await world.timers.advance(10_000);
+    expect([world.begun.length, world.gone.length, world.pace.waiting]).toEqual([2, 2, 0]);
   });
 
   test('other limits count at once, and without any nothing waits', async () => {
