@@ -205,8 +205,8 @@ export class DeviceServer {
   }
 
   /**
-   * A nexus is no longer shown the unit: whatever it holds here ends, but for what is persistent. Its commands
-   * that run go on; those that wait are answered as any command for a LUN without a unit (SAM-5 §5.11).
+   * A nexus is no longer shown the unit: whatever it holds here ends, but for what is persistent. Commands of
+   * it that run go on; those that wait are answered as any command for a LUN without a unit (SAM-5 §5.11).
    */
   dismiss(nexus: NexusState): void {
     this.pace.dismiss(nexus);
