@@ -18,6 +18,7 @@ import type { MaybePromise } from '../lun/units.ts';
 import type { Allocator } from './allocator.ts';
 import type { Applier } from './apply.ts';
 import { Batch, type Intent, type PlacedIntent } from './batch.ts';
+import { CommitQueue } from './commit-queue.ts';
 import type { RecordEncoder } from './journal-record.ts';
 import { JournalWriter, type JournalWriterOptions } from './journal-writer.ts';
 import type { DataSpace } from './medium/medium.ts';
@@ -31,6 +32,8 @@ export interface CommitterOptions extends JournalWriterOptions, StarvingOptions 
   readonly views: Views;
   readonly checksum: (bytes: Uint8Array) => number;
   readonly defer: (run: () => void) => void;
+  /** Runs `run` in the next turn of the loop. */
+  readonly nextTurn: (run: () => void) => void;
   readonly batchBytes: number;
   readonly recordBytes: number;
   /** What a batch has to wait for before it begins; undefined: nothing. */
@@ -42,6 +45,11 @@ export interface CommitterOptions extends JournalWriterOptions, StarvingOptions 
   /** Told after each batch how many bytes of data it stored. */
   readonly onBatch: (dataBytes: number) => void;
 }
+
+/** Most changes in one batch: of 4 KiB each, the medium in files writes so many without a thread. */
+export const BATCH_CHANGES_MAX = 64;
+/** Most that begin in one turn: where many have gathered, reads and other initiators wait no longer. */
+const TURN_CHANGES_MAX = 2 * BATCH_CHANGES_MAX;
 
 /** What a change that shares blocks is told where that is not allowed. */
 export const NOT_SHARED = new StoreError('NO_SPACE', 'Blocks are not shared where space is reserved.');
@@ -61,8 +69,7 @@ interface Starved {
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #writer: JournalWriter;
-  #queue: Item[] = [];
-  #head = 0;
+  readonly #queue = new CommitQueue<Item>();
   #scheduled = false;
   #busy = false;
   readonly #starving: Starving;
@@ -130,10 +137,7 @@ export class Committer {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#writer.fail(failure);
-    const queue = this.#queue.slice(this.#head);
-    this.#queue = [];
-    this.#head = 0;
-    for (const item of queue) this.#refuse(item, failure);
+    for (const item of this.#queue.takeAll()) this.#refuse(item, failure);
     this.#tellIdle();
   }
 
@@ -153,16 +157,25 @@ export class Committer {
       return;
     }
     this.#queue.push(item);
-    if (this.#scheduled || this.#busy) return;
+    if (!this.#busy) this.#plan(this.#options.defer);
+  }
+
+  #plan(soon: (run: () => void) => void): void {
+    if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#options.defer(() => {
+    soon(() => {
       this.#scheduled = false;
       this.#drain();
     });
   }
 
   #drain(): void {
-    while (!this.#busy && this.#head < this.#queue.length) {
+    const end = this.#queue.taken + TURN_CHANGES_MAX;
+    while (!this.#busy && !this.#queue.isEmpty) {
+      if (this.#queue.taken >= end) {
+        this.#plan(this.#options.nextTurn);
+        return;
+      }
       const step = this.#step();
       if (step === undefined) continue;
       this.#busy = true;
@@ -177,7 +190,7 @@ export class Committer {
 
   /** One batch or one boundary. Never throws or rejects. */
   #step(): Promise<void> | undefined {
-    const first = this.#queue[this.#head] as Item;
+    const first = this.#queue.first as Item;
     const batch = 'reject' in first ? undefined : this.#takeBatch();
     try {
       const done = batch === undefined ? this.#runBoundary(first as Boundary) : this.#runBatch(batch);
@@ -196,7 +209,7 @@ export class Committer {
   }
 
   #runBoundary(boundary: Boundary): MaybePromise<void> {
-    this.#advance();
+    this.#queue.advance();
     try {
       const done = boundary.run();
       return done instanceof Promise ? done.catch((cause: unknown) => boundary.reject(cause)) : undefined;
@@ -206,24 +219,13 @@ export class Committer {
     }
   }
 
-  #advance(): void {
-    this.#head += 1;
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 4096) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
-  }
-
   #takeBatch(): Batch {
     const batch = new Batch();
-    while (this.#head < this.#queue.length) {
-      const item = this.#queue[this.#head] as Item;
+    for (let item = this.#queue.first; item !== undefined; item = this.#queue.first) {
       if ('reject' in item) break;
       if (batch.placed.length > 0 && batch.dataBytes + item.dataBytes > this.#options.batchBytes) break;
-      this.#advance();
+      if (batch.placed.length >= BATCH_CHANGES_MAX) break;
+      this.#queue.advance();
       if (item.node?.gone === true || item.shares?.from.gone === true) {
         item.done(new StoreError('CLOSED', 'The unit was deleted.'));
         continue;
@@ -387,7 +389,7 @@ export class Committer {
   }
 
   #isIdle(): boolean {
-    return !this.#busy && this.#head >= this.#queue.length && this.#starving.waiting === 0;
+    return !this.#busy && this.#queue.isEmpty && this.#starving.waiting === 0;
   }
 
   #tellIdle(): void {

@@ -285,6 +285,7 @@ export class PoolService {
       encoder,
       checksum,
       defer: (run) => environment.defer(run),
+      nextTurn: (run) => void environment.after(0, run),
       batchBytes: options.batchBytes,
       recordBytes: options.recordBytes,
       pressure: () => this.checkpointer.pressure() ?? this.flusher.pressure(),

@@ -76,6 +76,12 @@ function joinRuns(writes: readonly PlacedWrite[]): JoinedRun[] {
   return joined;
 }
 
+function bytesOf({ buffers }: JoinedRun): number {
+  let bytes = 0;
+  for (const { byteLength } of buffers) bytes += byteLength;
+  return bytes;
+}
+
 export class FileData implements DataSpace {
   readonly #fd: number;
   readonly #options: FileDataOptions;
@@ -145,7 +151,7 @@ export class FileData implements DataSpace {
       bytes += write.bytes.byteLength;
     }
     if (bytes > WRITE_AT_ONCE_BYTES_MAX || !this.#mayWriteAtOnce()) return this.#writeInThread(writes, bytes);
-    this.#writeAtOnce(writes);
+    this.#writeAtOnce(joinRuns(writes));
     this.#wrote(bytes);
     return undefined;
   }
@@ -201,21 +207,14 @@ export class FileData implements DataSpace {
     }
   }
 
-  #mayWriteAtOnce(): boolean {
-    return this.#lockers === 0 && !this.#stalled && this.#writeBacks < WRITE_BACKS_BEHIND_MAX;
+  #mayWriteAtOnce(lockers = 0): boolean {
+    return this.#lockers <= lockers && !this.#stalled && this.#writeBacks < WRITE_BACKS_BEHIND_MAX;
   }
 
-  #writeAtOnce(writes: readonly PlacedWrite[]): void {
+  #writeAtOnce(runs: readonly JoinedRun[]): void {
     const { nowMs } = this.#options;
     const begunMs = nowMs?.() ?? 0;
-    const [first] = writes;
-    if (writes.length === 1 && first !== undefined) {
-      writeFullySync(this.#fd, [first.bytes], first.place * POOL_BLOCK_BYTES);
-    } else {
-      for (const { place, buffers } of joinRuns(writes)) {
-        writeFullySync(this.#fd, buffers, place * POOL_BLOCK_BYTES);
-      }
-    }
+    for (const { place, buffers } of runs) writeFullySync(this.#fd, buffers, place * POOL_BLOCK_BYTES);
     if (nowMs !== undefined && nowMs() - begunMs > STALLED_MS) this.#stalled = true;
   }
 
@@ -223,9 +222,22 @@ export class FileData implements DataSpace {
     return this.#locking(this.#writeRuns(joinRuns(writes), bytes));
   }
 
-  /** One after the other: the kernel lets one writer of a file in at a time. */
+  /**
+   * One after the other: the kernel lets one writer of a file in at a time. A trip through the thread pool
+   * costs more than a short run does, so where the loop may write, it writes those between the trips.
+   */
   async #writeRuns(runs: readonly JoinedRun[], bytes: number): Promise<void> {
-    for (const { place, buffers } of runs) await writeFully(this.#fd, buffers, place * POOL_BLOCK_BYTES);
+    let atOnceBytes = 0;
+    for (const run of runs) {
+      const runBytes = bytesOf(run);
+      atOnceBytes += runBytes;
+      // The call itself is the one locker.
+      if (atOnceBytes <= WRITE_AT_ONCE_BYTES_MAX && this.#mayWriteAtOnce(1)) this.#writeAtOnce([run]);
+      else {
+        await writeFully(this.#fd, run.buffers, run.place * POOL_BLOCK_BYTES);
+        atOnceBytes = 0;
+      }
+    }
     this.#wrote(bytes);
   }
 

@@ -16,6 +16,7 @@ import type { DeviceServer } from '../../protocol/scsi/device-server.ts';
 import type { Nexus } from '../../protocol/scsi/target.ts';
 import { trafficKind } from '../../protocol/scsi/traffic-kind.ts';
 import type { Clock } from '../clock.ts';
+import type { Backlog } from './backlog.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { Contention } from './contention.ts';
 import { Intake, type RunTask } from './intake.ts';
@@ -42,6 +43,7 @@ interface Turn {
 }
 const TURN: Turn = { type: 'turn' };
 type Event = Exclude<ConnectionEvent, { type: 'taskDone' }> | TaskEnded;
+type Bytes = Extract<ConnectionEvent, { type: 'bytes' }>;
 type CancelTask = Extract<Effect, { type: 'cancelTask' }>;
 export type ManageTasks = Extract<Effect, { type: 'manageTasks' }>;
 
@@ -50,6 +52,7 @@ export interface ConnectionHost {
   /** Where the data-in of commands comes from, and goes back to once it is sent. */
   readonly buffers: BufferPool;
   readonly contention: Contention;
+  readonly backlog: Backlog;
   /** The nexus for a normal session; undefined for a discovery session. */
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
@@ -70,6 +73,8 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #intake: Intake;
   readonly #waiting: (Event | Turn)[] = [];
+  /** Received while too much was under way; meanwhile nothing is read. */
+  readonly #late: Bytes[] = [];
   /** At the present event. */
   #nowMs = 0;
   #busy = false;
@@ -101,6 +106,7 @@ export class Connection {
       begin: (command, sinceUs) => this.#begin(command, sinceUs),
       isShared: () => options.host.contention.isShared(this, this.#nowMs),
       planTurn: () => void options.clock.after(0, () => this.#feed(TURN)),
+      backlog: options.host.backlog,
     });
     options.socket.setNoDelay(true);
     this.#listen(options);
@@ -113,8 +119,30 @@ export class Connection {
 
   #listen({ socket, receiver }: { readonly socket: Socket; readonly receiver?: Receiver | undefined }): void {
     if (receiver === undefined) {
-      socket.on('data', (chunk) => this.feed({ type: 'bytes', chunk: chunk as Buffer }));
-    } else receiver.listen((chunk, memory) => this.feed({ type: 'bytes', chunk, memory }));
+      socket.on('data', (chunk) => this.#received({ type: 'bytes', chunk: chunk as Buffer }));
+    } else receiver.listen((chunk, memory) => this.#received({ type: 'bytes', chunk, memory }));
+  }
+
+  /** Whoever asks for much waits while too much is under way already. */
+  #received(bytes: Bytes): void {
+    const { backlog } = this.#host;
+    const waits = backlog.isFull && this.#intake.askedForMuch(this.#clock.nowMs());
+    if (!waits && this.#late.length === 0) {
+      this.feed(bytes);
+      return;
+    }
+    bytes.memory?.hold();
+    if (this.#late.push(bytes) > 1) return;
+    this.#socket.pause();
+    backlog.wait(() => this.#goOn());
+  }
+
+  #goOn(): void {
+    for (const bytes of this.#late.splice(0)) {
+      if (!this.#ended) this.feed(bytes);
+      bytes.memory?.release();
+    }
+    if (!this.#paused) this.#socket.resume();
   }
 
   /** The session this connection carries, from its full feature phase to its end. */
@@ -259,6 +287,7 @@ export class Connection {
     this.#ended = true;
     this.#cancelLinger?.();
     this.feed({ type: 'closed' });
+    this.#intake.retire();
     this.#host.ended(this);
   }
 
@@ -281,7 +310,7 @@ export class Connection {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#socket.resume();
+    if (this.#late.length === 0) this.#socket.resume();
   }
 
   /** One timer, armed again only when the core wants to be woken earlier than it was set for. */

@@ -8,6 +8,7 @@ import type { DeviceServer } from '../../protocol/scsi/device-server.ts';
 import type { AbortRequest, AsyncEvent, Nexus } from '../../protocol/scsi/target.ts';
 import type { Clock } from '../clock.ts';
 import type { Target } from '../targets/targets.ts';
+import { Backlog } from './backlog.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { Connection, ConnectionHost, ManageTasks } from './connection.ts';
 import { Contention } from './contention.ts';
@@ -43,6 +44,7 @@ interface Victim {
 export class Hub implements ConnectionHost {
   readonly buffers = new BufferPool();
   readonly contention = new Contention();
+  readonly backlog: Backlog;
   readonly #options: HubOptions;
   readonly #connections = new Set<Connection>();
   readonly #sessions = new Map<number, OpenSession>();
@@ -53,6 +55,7 @@ export class Hub implements ConnectionHost {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.backlog = new Backlog(options.clock);
   }
 
   add(connection: Connection): void {

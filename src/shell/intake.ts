@@ -8,6 +8,7 @@ import type { Effect } from '../../protocol/iscsi/effects.ts';
 import { movedBytesMax } from '../../protocol/scsi/task.ts';
 import { TRAFFIC_KINDS } from '../../protocol/scsi/traffic.ts';
 import { trafficKind } from '../../protocol/scsi/traffic-kind.ts';
+import type { Backlog } from './backlog.ts';
 import { MOMENT_MS } from './contention.ts';
 
 export type RunTask = Extract<Effect, { type: 'runTask' }>;
@@ -27,6 +28,8 @@ export interface IntakeOptions {
   readonly isShared: () => boolean;
   /** Has `turn` called in the next turn of the loop. */
   readonly planTurn: () => void;
+  /** What all connections have under way. */
+  readonly backlog: Pick<Backlog, 'began' | 'ended'>;
 }
 
 export class Intake {
@@ -60,7 +63,12 @@ export class Intake {
   /** All that came is offered. Whether this connection asks for little at a time, and for something. */
   asksForLittle(nowMs: number): boolean {
     if (this.#outstanding > CALM_COMMANDS_MAX) this.#muchMs = nowMs;
-    return this.#outstanding > 0 && nowMs - this.#muchMs >= MOMENT_MS;
+    return this.#outstanding > 0 && !this.askedForMuch(nowMs);
+  }
+
+  /** Whether it did a moment ago. */
+  askedForMuch(nowMs: number): boolean {
+    return nowMs - this.#muchMs < MOMENT_MS;
   }
 
   /** A command is ready to run: it begins at once, or in its turn. */
@@ -94,6 +102,7 @@ export class Intake {
   ended(scsi: RunTask['scsi']): void {
     if (isCounted(scsi) && this.#running > 0) {
       this.#running -= 1;
+      this.#options.backlog.ended();
       // One that was held back and then taken back from the task set never counted: that evens out here.
       this.#runningBytes = this.#running === 0 ? 0 : this.#runningBytes - movedBytesMax(scsi);
     }
@@ -109,6 +118,13 @@ export class Intake {
     return true;
   }
 
+  /** Its connection is gone: some of what it began is told to nobody, some never runs. */
+  retire(): void {
+    this.#options.backlog.ended(this.#running);
+    this.#running = 0;
+    this.#runningBytes = 0;
+  }
+
   #admits({ scsi }: RunTask): boolean {
     if (!this.#options.isShared()) return true;
     if (this.#begun >= COMMANDS_MAX || this.#running >= COMMANDS_MAX) return false;
@@ -121,6 +137,7 @@ export class Intake {
     if (!this.#options.begin(command, sinceUs) || !isCounted(scsi)) return;
     this.#running += 1;
     this.#runningBytes += movedBytesMax(scsi);
+    this.#options.backlog.began();
   }
 
   #advance(): void {

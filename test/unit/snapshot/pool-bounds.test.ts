@@ -1,8 +1,9 @@
 /**
  * Shows that what an opening after a crash has to do is bounded while the pool serves: by records of the
- * journal, and by what was written that no durable flush mark covers.
+ * journal, and by what was written that no durable flush mark covers. And that a turn of the loop is, too.
  */
 import { expect, test } from 'vitest';
+import { BATCH_CHANGES_MAX } from '../../../snapshot/committer.ts';
 import type { DataSpace, Medium } from '../../../snapshot/medium/medium.ts';
 import { openMemoryMedium } from '../../../snapshot/medium/memory.ts';
 import { Pool } from '../../../snapshot/pool.ts';
@@ -82,5 +83,25 @@ test('writes wait for a flush while more is written than the bound that no durab
   held.letGo();
   await Promise.all(writes);
   expect(done).toBe(40);
+  await pool.close();
+});
+
+test('the loop turns between the batches of changes that have gathered', async () => {
+  const { pool } = await newPool();
+  await pool.createVlun({ name: 'a', sizeBytes: 4 * MiB });
+  const { device } = pool.unit('a');
+  let done = 0;
+  const count = 5 * BATCH_CHANGES_MAX;
+  const writes = Array.from({ length: count }, async (_, at) => {
+    await fill(device, range(at * PAGE_SECTORS, PAGE_SECTORS), 1);
+    done += 1;
+  });
+  const after: number[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    await settle(1);
+    after.push(done);
+  }
+  expect(after).toEqual([2 * BATCH_CHANGES_MAX, 4 * BATCH_CHANGES_MAX, count, count]);
+  await Promise.all(writes);
   await pool.close();
 });

@@ -9,6 +9,7 @@ import {
   Intake,
   type RunTask,
 } from '../../../src/shell/intake.ts';
+import { Gathering } from '../../support/initiator/gathering.ts';
 import { type CommandResult, Initiator, type Transport } from '../../support/initiator/index.ts';
 import { settle } from '../../support/pool-world.ts';
 import { WholeTarget } from '../../support/whole-target.ts';
@@ -28,6 +29,7 @@ class World {
   /** The limits of the unit hold everything back. */
   holdsBack = false;
   turns = 0;
+  underWay = 0;
   readonly begun: number[] = [];
   readonly #running: RunTask[] = [];
   readonly intake = new Intake({
@@ -39,6 +41,14 @@ class World {
     isShared: () => this.shared,
     planTurn: () => {
       this.turns += 1;
+    },
+    backlog: {
+      began: () => {
+        this.underWay += 1;
+      },
+      ended: (count = 1) => {
+        this.underWay -= count;
+      },
     },
   });
 
@@ -82,8 +92,9 @@ describe('The intake of a connection', () => {
     for (let turn = 0; turn < 3; turn += 1) world.intake.turn();
     expect(world.begun.length).toBe(COMMANDS_MAX);
     const { turns } = world;
+    expect(world.underWay).toBe(COMMANDS_MAX);
     world.end(1);
-    expect(world.turns).toBe(turns + 1);
+    expect([world.turns, world.underWay]).toEqual([turns + 1, COMMANDS_MAX - 1]);
     world.intake.turn();
     expect(world.begun.length).toBe(COMMANDS_MAX + 1);
   });
@@ -202,43 +213,6 @@ describe('Beside an initiator that floods', () => {
     new DataView(cdb.buffer).setUint32(2, lba);
     cdb[8] = 8;
     return { cdb, dataInBytes: 4096 };
-  }
-
-  /** A transport that can keep what is sent, and send it as one. */
-  class Gathering implements Transport {
-    readonly #inner: Transport;
-    #kept: Uint8Array[] | undefined;
-
-    constructor(inner: Transport) {
-      this.#inner = inner;
-    }
-
-    gather(): void {
-      this.#kept = [];
-    }
-
-    release(): void {
-      const kept = this.#kept ?? [];
-      this.#kept = undefined;
-      this.#inner.write([Buffer.concat(kept)]);
-    }
-
-    write(pieces: readonly Uint8Array[]): void {
-      if (this.#kept === undefined) this.#inner.write(pieces);
-      else this.#kept.push(...pieces.map((piece) => piece.slice()));
-    }
-
-    onBytes(listener: (chunk: Uint8Array) => void): void {
-      this.#inner.onBytes(listener);
-    }
-
-    onClose(listener: () => void): void {
-      this.#inner.onClose(listener);
-    }
-
-    close(): void {
-      this.#inner.close();
-    }
   }
 
   async function loggedIn(target: WholeTarget, nth: number, transport?: Transport): Promise<Initiator> {
