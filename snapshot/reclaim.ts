@@ -46,6 +46,8 @@ const FAILED_PAUSES = 100;
 const STEP_MS = 2;
 /** Records of a step and the flushes around it; more than these were commands. */
 const OWN_RECORDS_MAX = 3;
+/** Between two looks whether a checkpoint has come; after one that failed that takes a second. */
+const CHECKPOINT_LOOK_MS = 1;
 /** Pages of a step beside commands: full ones take 3 ms, those with an entry each a tenth of that. */
 const BUSY_PAGES = 16;
 
@@ -133,7 +135,7 @@ export class Reclaimer {
     }
     if (tables.dirtyPages > 2 * dirtyPagesMax) {
       considerCheckpoint();
-      this.#schedule(pauseMs, () => undefined);
+      this.#schedule(Math.max(pauseMs, CHECKPOINT_LOOK_MS), () => undefined);
       return;
     }
     this.#running = true;

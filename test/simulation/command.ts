@@ -19,10 +19,13 @@ export interface Command {
   readonly pieces: readonly Piece[];
   /** A copy: where its only piece comes from; the stamps of that are known when their records come. */
   readonly copied?: CopySource;
-  /** What the source held at the first record, or when deleted: nobody changes it while it is copied. */
-  source?: Uint32Array;
+  /**
+   * What the source held at the first record, or when deleted: nobody changes it while it is copied. Several
+   * where another command's record may have been the first, and none of its own has told them apart yet.
+   */
+  sources?: readonly Uint32Array[];
   /** What it held at records that may have been the first, or another command's. */
-  maybeSources?: Uint32Array[];
+  maybeSources?: readonly Uint32Array[];
   /** What COMPARE AND WRITE wants to find, and whether all of a command must be one record. */
   readonly expected?: Uint32Array;
   readonly atomic?: boolean;

@@ -35,3 +35,21 @@ test('a copy over a part of its source keeps to what that held, also where its f
   };
   expect(await failureOf(script)).toBeUndefined();
 });
+
+test('what a copy over a part of its source takes is known only once a record tells its possible sources apart', async () => {
+  // Its first records are zeroes as those of the UNMAP, and so are the next, whatever it had taken.
+  const script: Script = {
+    seed: 16218,
+    world: { ...PLAIN_WORLD, atOnceChance: 0, depth: 4, options: { recordBytes: 4096 } },
+    operations: [
+      { do: 'create', vlun: 'v1', sectors: 536, blockBytes: 512, writeCache: true },
+      { do: 'preserve', vlun: 'v1', newName: 'v2' },
+      { do: 'settle' },
+      { do: 'write', vlun: 'v1', range: { at: 182, blocks: 7 }, fua: false, atomic: false },
+      { do: 'copy', vlun: 'v2', range: { at: 176, blocks: 160 }, fua: false, from: 'v2', at: 149 },
+      { do: 'unmap', vlun: 'v2', ranges: [{ at: 168, blocks: 24 }] },
+      { do: 'settle' },
+    ],
+  };
+  expect(await failureOf(script)).toBeUndefined();
+});

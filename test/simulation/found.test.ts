@@ -259,47 +259,6 @@ test('a copy of nothing and an UNMAP beside it have records of their own', async
   expect(await failureOf(script)).toBeUndefined();
 });
 
-test('in a last block that nobody can compare, commands keep their order', async () => {
-  // A copy inside one VLUN came before a write of the same sector.
-  const script: Script = {
-    seed: 531,
-    world: {
-      capacityBlocks: 842,
-      journalSegmentBytes: 131072,
-      atOnceChance: 0.9,
-      depth: 16,
-      options: {
-        flushIntervalMs: 10,
-        flushBytes: 1048576,
-        tableCacheBytes: 4000,
-        resolvedCacheBytes: 67108864,
-        checkpointJournalBytes: 4000,
-        checkpointDirtyPages: 1,
-        batchBytes: 1048576,
-        recordBytes: 4096,
-        discardBlocksMin: 4,
-        reclaimPagesPerStep: 1,
-        reclaimPauseMs: 0,
-        trimDelayMs: 500,
-        allocatorCacheBytes: 33554432,
-        unflushedBytesMax: 1048576,
-        checkpointJournalRecords: 100000,
-      },
-    },
-    operations: [
-      { do: 'create', vlun: 'v2', sectors: 19, blockBytes: 512, writeCache: true },
-      { do: 'write', vlun: 'v2', range: { at: 1116, blocks: 22 }, fua: false, atomic: false },
-      { do: 'read', vlun: 'v3', range: { at: 1120, blocks: 7 } },
-      { do: 'write', vlun: 'v2', range: { at: 1130, blocks: 15 }, fua: false, atomic: false },
-      { do: 'write', vlun: 'v1', range: { at: 1112, blocks: 8 }, fua: false, atomic: false },
-      { do: 'write', vlun: 'v1', range: { at: 1116, blocks: 10 }, fua: false, atomic: false },
-      { do: 'copy', vlun: 'v2', range: { at: 1120, blocks: 8 }, fua: false, from: 'v2', at: 1136 },
-      { do: 'write', vlun: 'v2', range: { at: 1120, blocks: 16 }, fua: false, atomic: false },
-    ],
-  };
-  expect(await failureOf(script)).toBeUndefined();
-});
-
 test('of two copies of the same blocks to the same place either has its record', async () => {
   const script: Script = {
     seed: 3535,

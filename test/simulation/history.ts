@@ -8,7 +8,7 @@ import assert from 'node:assert';
 import type { CheckedExtent } from '../../snapshot/check-journal.ts';
 import { type Command, type CopySource, torn } from './command.ts';
 import { Disagreement } from './disagreement.ts';
-import { type Fit, Matcher, mayWait, sourceOf, store } from './matching.ts';
+import { type Fit, Matcher, mayWait, sourcesOf, store } from './matching.ts';
 import { type Before, Model } from './model.ts';
 import { COVERED, cover, equal, overlaps, PERHAPS, type Piece, putBack } from './pieces.ts';
 
@@ -114,14 +114,17 @@ export class History {
   wrote(sequence: number, extents: readonly CheckedExtent[]): void {
     this.appended = sequence;
     const names = new Set(extents.map(({ vlun }) => this.#names.get(vlun)));
-    const fits: Array<{ readonly command: Command; readonly fit: Fit }> = [];
+    const possible: Array<{ readonly command: Command; readonly fit: Fit }> = [];
     const complaints: string[] = [];
     for (const command of this.#inFlight) {
       if (command.vlun === undefined || !names.has(command.vlun)) continue;
       const fit = this.#matcher.fit(this.head, command, extents);
       if (typeof fit === 'string') complaints.push(`${command.what}: ${fit}`);
-      else fits.push({ command, fit });
+      else possible.push({ command, fit });
     }
+    // In a last block many commands fit, those that did not make it only by what they leave past the end.
+    const exact = possible.filter(({ fit }) => fit.exact);
+    const fits = exact.length > 0 ? exact : possible;
     // A copy may wait for its source, and means what that holds when its first record comes: that had better
     // be its own.
     const chosen =
@@ -131,7 +134,7 @@ export class History {
     if (chosen !== undefined) {
       this.#credit(chosen.command, sequence, { fit: chosen.fit, doubt: fits.length > 1 });
       for (const { fit } of fits) if (fit !== chosen.fit) cover(fit.portions, PERHAPS);
-      if (fits.length > 1) for (const { command, fit } of fits) noteSource(command, fit);
+      if (fits.length > 1) for (const { command, fit } of fits) noteSources(command, fit);
       return;
     }
     const shown = extents.map((extent) => this.#matcher.describe(extent)).join(', ');
@@ -146,14 +149,16 @@ export class History {
     const { restructure } = command;
     assert(restructure !== undefined && !command.restructured);
     const units = this.head.vluns.size + this.head.snapshots.size;
-    const sources = this.#inFlight.map((copy) => [copy, sourceOf(this.head, copy)] as const);
+    const sources = this.#inFlight.map((copy) => [copy, sourcesOf(this.head, copy)] as const);
     const present = new Set(this.head.vluns.keys());
     const replaced = restructure(this.head);
     for (const name of this.head.vluns.keys()) if (!present.has(name)) this.#begunAt.set(name, this.#moment);
     const befores: readonly Before[] = Array.isArray(replaced) ? replaced : [];
     if (this.head.vluns.size + this.head.snapshots.size < units) this.deletions += 1;
-    for (const [copy, source] of sources)
-      if (source !== undefined && sourceOf(this.head, copy) === undefined) copy.source = source;
+    for (const [copy, held] of sources) {
+      const gone = copy.copied !== undefined && this.head.sourceOf(copy.copied) === undefined;
+      if (gone) copy.sources = held;
+    }
     command.restructured = true;
     command.sequence = sequence;
     command.records += 1;
@@ -236,10 +241,9 @@ export class History {
   #expectNothing(command: Command, copied: CopySource, part: { from: number; to: number }): void {
     const { from, to } = part;
     const empty = (stamps: Uint32Array): boolean => stamps.every((stamp) => stamp === 0);
-    const source = sourceOf(this.head, command);
-    if (source !== undefined && empty(source.subarray(from, to))) return;
+    if (sourcesOf(this.head, command).some((source) => empty(source.subarray(from, to)))) return;
     const region = { vlun: copied.vlun, firstSector: copied.firstSector + from, sectors: to - from };
-    const waited = command.source === undefined && copied.snapshot === undefined;
+    const waited = command.sources === undefined && copied.snapshot === undefined;
     if (waited && this.everSince(command, region, empty)) return;
     throw new Disagreement(
       `${command.what} left out sectors ${region.firstSector}+${region.sectors} of its source`,
@@ -267,11 +271,11 @@ export class History {
   /** The record belongs to this command; in doubt when it might as well be another's. */
   #credit(command: Command, sequence: number, { fit, doubt }: { fit: Fit; doubt: boolean }): void {
     const vlun = command.vlun as string;
-    const { portions, blocks, news, source } = fit;
+    const { portions, blocks, news, sources } = fit;
     const befores = store(this.head, vlun, portions);
     cover(portions, COVERED);
     if (!doubt) {
-      if (source !== undefined) command.source = source;
+      if (command.copied !== undefined) command.sources = sources;
       for (const block of blocks) command.recordsOf.set(block, (command.recordsOf.get(block) ?? 0) + 1);
     }
     if (news || !doubt) command.sequence = sequence;
@@ -283,8 +287,7 @@ export class History {
   }
 }
 
-function noteSource(command: Command, { source }: Fit): void {
-  if (source === undefined || command.source !== undefined) return;
-  command.maybeSources ??= [];
-  command.maybeSources.push(source);
+function noteSources(command: Command, { sources }: Fit): void {
+  if (command.copied === undefined || command.sources !== undefined) return;
+  command.maybeSources = [...new Set([...(command.maybeSources ?? []), ...sources])];
 }

@@ -26,15 +26,20 @@ export interface Fit {
   readonly blocks: readonly number[];
   /** It covers sectors for which the command had no record. */
   readonly news: boolean;
-  /** What a copy takes, from its first sector on. */
-  readonly source: Uint32Array | undefined;
+  /** What a copy may take, from its first sector on. */
+  readonly sources: readonly Uint32Array[];
+  /** A last block is as the model has it past the end of the VLUN too, where nobody reads. */
+  readonly exact: boolean;
 }
 
-/** What a copy takes, from the first sector on; undefined when the source is gone, or for others. */
-export function sourceOf(model: Model, { source, copied, pieces }: Command): Uint32Array | undefined {
-  if (source !== undefined || copied === undefined) return source;
+/** What a copy may take, from the first sector on; empty when the source is gone, and for others. */
+export function sourcesOf(model: Model, command: Command): readonly Uint32Array[] {
+  const { sources, maybeSources = [], copied, pieces } = command;
+  if (sources !== undefined || copied === undefined) return sources ?? [];
+  const now = model.sourceOf(copied);
+  if (now === undefined) return maybeSources;
   const { firstSector } = copied;
-  return model.sourceOf(copied)?.slice(firstSector, firstSector + (pieces[0] as Piece).stamps.length);
+  return [now.slice(firstSector, firstSector + (pieces[0] as Piece).stamps.length), ...maybeSources];
 }
 
 /**
@@ -59,21 +64,34 @@ export class Matcher {
   /** How the record, being next, can be one of this command; else why not. The model stays as it is. */
   fit(model: Model, command: Command, extents: readonly CheckedExtent[]): Fit | string {
     const { pieces } = command;
-    const source = sourceOf(model, command);
-    const all = this.#fitPieces(model, { command, pieces, source }, extents);
+    if (command.copied !== undefined) return this.#fitCopy(model, command, extents);
+    const all = this.#fitPieces(model, { command, pieces }, extents);
     if (typeof all !== 'string') return all;
-    const others = command.source === undefined ? (command.maybeSources ?? []) : [];
-    for (const other of others) {
-      const earlier = this.#fitPieces(model, { command, pieces, source: other }, extents);
-      if (typeof earlier !== 'string') return earlier;
-    }
     if (pieces.length === 1) return all;
     // Two ranges of one UNMAP may share a pool block and be merged into it one after the other.
     for (const one of pieces) {
-      const alone = this.#fitPieces(model, { command, pieces: [one], source }, extents);
+      const alone = this.#fitPieces(model, { command, pieces: [one] }, extents);
       if (typeof alone !== 'string') return alone;
     }
     return all;
+  }
+
+  /** The record fits with one of the sources at least; all with which it does are still possible. */
+  #fitCopy(model: Model, command: Command, extents: readonly CheckedExtent[]): Fit | string {
+    const { pieces } = command;
+    let complaint = 'its source is gone';
+    let first: Fit | undefined;
+    const sources: Uint32Array[] = [];
+    for (const source of sourcesOf(model, command)) {
+      const fit = this.#fitPieces(model, { command, pieces, source }, extents);
+      if (typeof fit === 'string') {
+        complaint = fit;
+        continue;
+      }
+      first ??= fit;
+      sources.push(source);
+    }
+    return first === undefined ? complaint : { ...first, sources };
   }
 
   describe({ vlun, block, blocks, sums }: CheckedExtent): string {
@@ -85,7 +103,7 @@ export class Matcher {
     asked: {
       readonly command: Command;
       readonly pieces: readonly Piece[];
-      readonly source: Uint32Array | undefined;
+      readonly source?: Uint32Array;
     },
     extents: readonly CheckedExtent[],
   ): Fit | string {
@@ -94,12 +112,9 @@ export class Matcher {
     const own = extents.filter((extent) => this.#names.get(extent.vlun) === vlun);
     const met = own.flatMap((extent) => pieces.flatMap((one) => portionOf(one, extent)));
     if (met.length === 0) return 'it changes other sectors';
-    if (command.copied !== undefined) {
-      // What is read of a source may be stored after that was deleted; its places are shared no more.
-      const sharesGone =
-        own.some(({ kind }) => kind === 'share') && model.sourceOf(command.copied) === undefined;
-      if (source === undefined || sharesGone) return 'its source is gone';
-    }
+    // What is read of a source may be stored after that was deleted; its places are shared no more.
+    const shares = command.copied !== undefined && own.some(({ kind }) => kind === 'share');
+    if (shares && model.sourceOf(command.copied) === undefined) return 'its source is gone';
     const portions = source === undefined ? met : copiedPortions(met, source);
     const extent = misfit(own, portions, model.vlun(vlun).sectors);
     if (extent !== undefined) return extent;
@@ -108,42 +123,36 @@ export class Matcher {
     );
     // Ranges of one UNMAP that share a pool block write the same zeroes again, once for each of them.
     if (!news && !own.every(({ block }) => owesMore(command, block))) return 'it has its records already';
-    const complaint =
-      (command.atomic === true ? compared(model, command, portions) : undefined) ??
-      this.#otherwise(model, { vlun, portions, extents });
-    return complaint ?? { portions, blocks: own.map(({ block }) => block), news, source };
-  }
-
-  /** Why the sums of the record are not those of the model after this write. */
-  #otherwise(
-    model: Model,
-    write: { vlun: string; portions: readonly Portion[]; extents: readonly CheckedExtent[] },
-  ): string | undefined {
-    const befores = store(model, write.vlun, write.portions);
-    const complaint = this.#mismatch(model, write.extents);
+    const complaint = command.atomic === true ? compared(model, command, portions) : undefined;
+    if (complaint !== undefined) return complaint;
+    const befores = store(model, vlun, portions);
+    const sums = this.#compare(model, extents);
     model.undo(befores.toReversed());
-    return complaint;
+    if (typeof sums === 'string') return sums;
+    return { portions, blocks: own.map(({ block }) => block), news, sources: [], ...sums };
   }
 
-  /** The first block whose sum in the record is not that of the model. */
-  #mismatch(model: Model, extents: readonly CheckedExtent[]): string | undefined {
+  /** The first block whose sum is not that of the model; else whether the others, too, are right. */
+  #compare(model: Model, extents: readonly CheckedExtent[]): string | Pick<Fit, 'exact'> {
+    let exact = true;
     for (const extent of extents) {
       const name = this.#names.get(extent.vlun);
       const vlun = name === undefined ? undefined : model.vluns.get(name);
       if (vlun === undefined) return `VLUN ${extent.vlun} is not known`;
       for (let i = 0; i < extent.blocks; i += 1) {
         const first = (extent.block + i) * SECTORS_PER_POOL_BLOCK;
-        // What lies past the end of the VLUN in its last pool block is nobody's business.
-        if (first + SECTORS_PER_POOL_BLOCK > vlun.sectors) continue;
         const expected = vlun.stamps.subarray(first, first + SECTORS_PER_POOL_BLOCK);
         const right =
           extent.sums === undefined
             ? expected.every((stamp) => stamp === 0)
             : extent.sums[i] === this.#checksum(bytesOfStamps(expected));
-        if (!right) return `block ${extent.block + i} of ${name} is something else`;
+        // What lies past the end of the VLUN in its last pool block is nobody's business.
+        const inside = first + SECTORS_PER_POOL_BLOCK <= vlun.sectors;
+        if (!right && inside) return `block ${extent.block + i} of ${name} is something else`;
+        exact &&= right;
       }
     }
-    return undefined;
+    return { exact };
   }
 }
 
