@@ -3,13 +3,22 @@
  * is told of them. They follow the settings of the pool while the server runs, except what its command line
  * said. New portals are opened before a change is kept, so that one that cannot be opened refuses it.
  */
+import type { TargetAddress } from '../protocol/iscsi/directory.ts';
+import { DEFAULT_PORTAL_GROUP_TAG } from '../protocol/scsi/target-port.ts';
 import type { Clock } from './clock.ts';
 import { DEFAULT_PORTAL } from './config/defaults.ts';
 import { IsnsClient } from './isns/client.ts';
 import { ISNS_PORT, type IsnsEntity } from './isns/messages.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';
-import { type OpenPortal, type Portal, parsePortal } from './shell/portal.ts';
+import {
+  addressText,
+  type GroupedPortal,
+  type OpenPortal,
+  type Portal,
+  parseGroupedPortal,
+  parsePortal,
+} from './shell/portal.ts';
 
 export interface DoorsOptions {
   /** What the command line says goes before the settings. */
@@ -26,11 +35,17 @@ export interface PreparedDoors {
   undo(): void;
 }
 
+/** A portal, and the group that it is to be in. */
+interface OpenDoor {
+  readonly portal: Portal;
+  readonly portalGroupTag: number;
+}
+
 export class Doors {
   readonly #options: DoorsOptions;
   /** By what was asked for; a port that was picked is in the portal's address. */
   #portals = new Map<string, Portal>();
-  #advertise: readonly string[] = [];
+  #advertise: readonly GroupedPortal[] = [];
   #isns: { readonly address: string; readonly client: IsnsClient } | undefined;
   #isOpen = false;
 
@@ -43,13 +58,23 @@ export class Doors {
     return [...this.#portals.values()].map((portal) => portal.address);
   }
 
-  /** What iSNS is told of. */
-  get reachable(): { readonly portals: readonly string[]; readonly advertise: readonly string[] } {
-    return { portals: this.addresses, advertise: this.advertise };
+  /** Where the portals listen, with their groups. */
+  get portals(): readonly TargetAddress[] {
+    return [...this.#portals.values()].map(({ address, portalGroupTag }) => ({ address, portalGroupTag }));
   }
 
-  get advertise(): readonly string[] {
-    return this.#advertise;
+  /** What is told instead. Where no group is stated it is that of the first portal. */
+  get advertise(): readonly TargetAddress[] {
+    const [first] = this.#portals.values();
+    return this.#advertise.map(({ host, port, portalGroupTag = first?.portalGroupTag }) => ({
+      address: addressText(host, port),
+      portalGroupTag: portalGroupTag ?? DEFAULT_PORTAL_GROUP_TAG,
+    }));
+  }
+
+  /** The groups that there are, each once. */
+  get portalGroupTags(): readonly number[] {
+    return [...new Set(this.portals.map(({ portalGroupTag }) => portalGroupTag))];
   }
 
   /** What the command line has said for the life of this server. */
@@ -69,17 +94,17 @@ export class Doors {
     if (!this.#isOpen) return { commit: () => undefined, undo: () => undefined };
     const { fixed, open } = this.#options;
     const wanted = fixed.portals ?? settings.portals ?? [DEFAULT_PORTAL];
-    const portals = new Map<string, Portal>();
+    const portals = new Map<string, OpenDoor>();
     const opened: Portal[] = [];
     const undo = (): void => {
       for (const portal of opened) portal.close();
     };
     try {
-      for (const [key, text] of distinct(wanted)) {
+      for (const [key, { portalGroupTag = DEFAULT_PORTAL_GROUP_TAG, ...where }] of distinct(wanted)) {
         const present = this.#portals.get(key);
-        const portal = present ?? (await open(parsePortal(text)));
+        const portal = present ?? (await open(where, portalGroupTag));
         if (present === undefined) opened.push(portal);
-        portals.set(key, portal);
+        portals.set(key, { portal, portalGroupTag });
       }
     } catch (error) {
       undo();
@@ -95,12 +120,13 @@ export class Doors {
   }
 
   /** Nobody waits for the iSNS server: who knows the address is served without it. */
-  #commit(portals: Map<string, Portal>, fixed: Settings, settings: Settings): void {
+  #commit(doors: Map<string, OpenDoor>, fixed: Settings, settings: Settings): void {
     const { clock, log, entity } = this.#options;
     const isns = fixed.isns ?? settings.isns;
-    for (const [key, portal] of this.#portals) if (portals.get(key) !== portal) portal.close();
-    this.#portals = portals;
-    this.#advertise = fixed.advertise ?? settings.advertise ?? [];
+    for (const [key, portal] of this.#portals) if (doors.get(key)?.portal !== portal) portal.close();
+    this.#portals = new Map([...doors].map(([key, { portal }]) => [key, portal]));
+    for (const { portal, portalGroupTag } of doors.values()) portal.portalGroupTag = portalGroupTag;
+    this.#advertise = (fixed.advertise ?? settings.advertise ?? []).map(parseGroupedPortal);
     if (isns !== this.#isns?.address) {
       void this.#isns?.client.stop();
       this.#isns = undefined;
@@ -113,12 +139,17 @@ export class Doors {
   }
 }
 
-/** Portals by key: one named twice is refused when it is opened, and port 0 picks another each time. */
-function distinct(portals: readonly string[]): ReadonlyArray<readonly [string, string]> {
+/**
+ * Portals by key, which is their address alone: another group is no other portal. One named twice is refused
+ * when it is opened, and port 0 picks another each time.
+ */
+function distinct(portals: readonly string[]): ReadonlyArray<readonly [string, GroupedPortal]> {
   const counts = new Map<string, number>();
   return portals.map((text) => {
-    const count = counts.get(text) ?? 0;
-    counts.set(text, count + 1);
-    return [`${text} ${count}`, text];
+    const portal = parseGroupedPortal(text);
+    const address = addressText(portal.host, portal.port);
+    const count = counts.get(address) ?? 0;
+    counts.set(address, count + 1);
+    return [`${address} ${count}`, portal];
   });
 }

@@ -5,13 +5,14 @@
  */
 import type { Socket } from 'node:net';
 import { createConnection } from '../protocol/iscsi/connection.ts';
-import type { TargetDirectory } from '../protocol/iscsi/directory.ts';
+import type { TargetAddress, TargetDirectory } from '../protocol/iscsi/directory.ts';
 import type { Fact } from '../protocol/iscsi/effects.ts';
 import { DEFAULT_LIMITS, type Limits } from '../protocol/iscsi/limits.ts';
 import { LoginGuard } from '../protocol/iscsi/login-guard.ts';
 import { SessionRegistry } from '../protocol/iscsi/session-registry.ts';
 import { DeviceServers } from '../protocol/scsi/device-server.ts';
 import { ScsiTarget } from '../protocol/scsi/target.ts';
+import { DEFAULT_PORTAL_GROUP_TAG } from '../protocol/scsi/target-port.ts';
 import type { Pool } from '../snapshot/pool.ts';
 import { crc32c } from './checksums.ts';
 import type { Clock } from './clock.ts';
@@ -24,16 +25,18 @@ import { Hub } from './shell/hub.ts';
 import { addressText } from './shell/portal.ts';
 import type { Receiver } from './shell/receiver.ts';
 import { Throttle } from './shell/throttle.ts';
-import { PORTAL_GROUP_TAG, targetDirectory } from './targets/directory.ts';
+import { targetDirectory } from './targets/directory.ts';
 import { Targets } from './targets/targets.ts';
 import type { TargetUnits } from './targets/unit-map.ts';
 
 export interface FrontOptions {
   readonly pool: Pool;
-  /** What SendTargets answers instead of where sockets are accepted: HOST:PORT each. */
-  readonly advertise?: () => readonly string[];
-  /** Where sockets are accepted: HOST:PORT each. None where there are no listening sockets. */
-  readonly portals?: () => readonly string[];
+  /** What SendTargets answers instead of where sockets are accepted. */
+  readonly advertise?: () => readonly TargetAddress[];
+  /** Where sockets are accepted. None where there are no listening sockets. */
+  readonly portals?: () => readonly TargetAddress[];
+  /** The portal groups that there are; the default one unless stated. */
+  readonly portalGroupTags?: () => readonly number[];
   /** Name of the default target of a new pool. */
   readonly defaultTarget: string;
   readonly clock: Clock;
@@ -42,6 +45,13 @@ export interface FrontOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   /** Overrides of `DEFAULT_LIMITS`. */
   readonly limits?: Partial<Limits>;
+}
+
+/** How a socket came. */
+export interface Arrival {
+  readonly receiver?: Receiver | undefined;
+  /** Of its portal; the default one unless stated. */
+  readonly portalGroupTag?: number;
 }
 
 /** Lines in a minute about connections that were closed at once. */
@@ -103,7 +113,8 @@ export class Front {
     const targets: Targets = await Targets.open(
       {
         pool,
-        makeScsiTarget: (name, units) => makeScsiTarget({ name, units, hub, servers, clock, log }),
+        makeScsiTarget: (name, units) =>
+          makeScsiTarget({ name, units, hub, servers, clock, log, portalGroupTags: options.portalGroupTags }),
         seen: (name) => hub.sessionsOf(name).length > 0,
       },
       options.defaultTarget,
@@ -117,7 +128,7 @@ export class Front {
   }
 
   /** Serves a socket that was accepted, by what its receiver reads of it where it has one. */
-  accept(socket: Socket, receiver?: Receiver): void {
+  accept(socket: Socket, { receiver, portalGroupTag = DEFAULT_PORTAL_GROUP_TAG }: Arrival = {}): void {
     const { clock, randomBytes } = this.#options;
     const localAddress = addressText(socket.localAddress, socket.localPort);
     const remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
@@ -130,7 +141,7 @@ export class Front {
     const core = createConnection({
       ...{ directory: this.#directory, registry: this.#registry, limits: this.#limits },
       guard: this.guard,
-      ...{ randomBytes, crc32c, localAddress, remoteAddress, buffers: this.hub.buffers },
+      ...{ randomBytes, crc32c, localAddress, remoteAddress, portalGroupTag, buffers: this.hub.buffers },
       nowMs: clock.nowMs(),
     });
     this.#sockets.add(socket);
@@ -188,13 +199,12 @@ function makeScsiTarget(shared: {
   readonly servers: DeviceServers;
   readonly clock: Clock;
   readonly log: Log;
+  readonly portalGroupTags: (() => readonly number[]) | undefined;
 }): ScsiTarget {
-  const { name, units, hub, servers, clock, log } = shared;
+  const { name, units, hub, servers, clock, log, portalGroupTags } = shared;
   const scsi = new ScsiTarget({
-    units,
-    servers,
-    portName: `${name},t,0x${PORTAL_GROUP_TAG.toString(16).padStart(4, '0')}`,
-    portGroupTag: PORTAL_GROUP_TAG,
+    ...{ name, units, servers },
+    ...(portalGroupTags && { portalGroupTags }),
     product: PRODUCT,
     allocate: (bytes) => hub.buffers.allocate(bytes),
     nowMs: () => clock.wallMs(),

@@ -102,7 +102,11 @@ export class SnaplunServer {
       throw error;
     });
     const { defaultTarget, clock, log } = options;
-    const addresses = { portals: () => doors.addresses, advertise: () => doors.advertise };
+    const addresses = {
+      portals: () => doors.portals,
+      advertise: () => doors.advertise,
+      portalGroupTags: () => doors.portalGroupTags,
+    };
     const front = await Front.open({ pool, ...addresses, defaultTarget, clock, log, randomBytes });
     const doors = makeDoors(options, front);
     const server = new SnaplunServer(options, { pool, front, doors, monitor });
@@ -231,14 +235,15 @@ async function openMonitor({ metrics, clock, log }: ServerOptions): Promise<Moni
 
 function makeDoors({ settings = {}, bounds, clock, log }: ServerOptions, front: Front): Doors {
   const welcome: Welcome = {
-    accept: (socket, receiver) => front.accept(socket, receiver),
+    accept: (socket, receiver, portalGroupTag) => front.accept(socket, { receiver, portalGroupTag }),
     onFull: (peer) => front.refused(peer, 'the portal has as many as it takes'),
     buffers: front.hub.buffers,
   };
   const doors: Doors = new Doors({
     fixed: { ...settings, thresholdPercents: bounds?.thresholdPercents },
-    open: (where) => Portal.open(where, welcome),
-    entity: () => describeEntity({ targets: front.targets, ...doors.reachable }),
+    open: (where, portalGroupTag) => Portal.open(where, welcome, portalGroupTag),
+    entity: () =>
+      describeEntity({ targets: front.targets, portals: doors.portals, advertise: doors.advertise }),
     clock,
     log,
   });

@@ -9,7 +9,7 @@ export const SETTINGS_DOCUMENT = 'settings';
 
 /** What is absent is not declared. */
 export interface Settings {
-  /** HOST:PORT each, as they were written. */
+  /** HOST:PORT or HOST:PORT,TAG each, as they were written. */
   readonly portals?: readonly string[] | undefined;
   readonly advertise?: readonly string[] | undefined;
   readonly isns?: string | undefined;

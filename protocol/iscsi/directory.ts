@@ -30,6 +30,8 @@ export interface Asker {
    */
   readonly localAddress: string;
   readonly remoteAddress: string;
+  /** Of the portal by which it came, 1 … 65535. */
+  readonly portalGroupTag: number;
 }
 
 /** Each answer but the first ends the login with the status of RFC 7143 §11.13.5 it is named after. */
@@ -52,11 +54,17 @@ export type TargetAnswer =
   /** Status 0101h or 0102h with this `address:port[,tag]`. */
   | { readonly kind: 'moved'; readonly address: string; readonly permanent: boolean };
 
+/** Where a target can be reached, as TargetAddress tells it (RFC 7143 §13.8). */
+export interface TargetAddress {
+  /** `address:port`, IPv6 in brackets. */
+  readonly address: string;
+  readonly portalGroupTag: number;
+}
+
 /** One line group of SendTargets (RFC 7143 Appendix C). */
 export interface TargetListing {
   readonly targetName: string;
-  /** `address:port` each, with its portal group tag. */
-  readonly addresses: readonly { readonly address: string; readonly portalGroupTag: number }[];
+  readonly addresses: readonly TargetAddress[];
 }
 
 export interface TargetDirectory {

@@ -40,7 +40,10 @@ export interface FullFeatureOptions {
   readonly wire: Wire;
   readonly window: CommandWindow<Held>;
   readonly limits: Limits;
-  readonly connection: Pick<ConnectionOptions, 'directory' | 'buffers' | 'localAddress' | 'remoteAddress'>;
+  readonly connection: Pick<
+    ConnectionOptions,
+    'directory' | 'buffers' | 'localAddress' | 'remoteAddress' | 'portalGroupTag'
+  >;
   readonly session: SessionFacts;
   readonly negotiation: Negotiation;
   readonly onLogout: (request: LogoutRequest) => void;

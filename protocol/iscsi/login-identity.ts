@@ -55,14 +55,14 @@ export function refuse(status: LoginStatus, why: string): IscsiPeerError {
 export function identify(
   keys: ReadonlyMap<string, string>,
   directory: TargetDirectory,
-  addresses: Pick<Asker, 'localAddress' | 'remoteAddress'>,
+  whence: Omit<Asker, 'initiatorName'>,
 ): LoginIdentity | Redirection {
   const givenName = keys.get('InitiatorName');
   if (givenName === undefined) throw refuse(LoginStatus.MISSING_PARAMETER, 'InitiatorName is missing');
   const initiatorName = normaliseName(givenName);
   if (initiatorName === undefined)
     throw refuse(LoginStatus.INITIATOR_ERROR, 'InitiatorName is no iSCSI name');
-  const asker: Asker = { initiatorName, ...addresses };
+  const asker: Asker = { initiatorName, ...whence };
   const sessionType = keys.get('SessionType') ?? 'Normal';
   if (sessionType === 'Discovery') return discoveryIdentity(directory, asker);
   if (sessionType !== 'Normal') {

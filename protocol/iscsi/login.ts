@@ -44,6 +44,7 @@ export interface LoginOptions {
   readonly guard: LoginGuard;
   readonly localAddress: string;
   readonly remoteAddress: string;
+  readonly portalGroupTag: number;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly limits: Limits;
   readonly preferences: Preferences;

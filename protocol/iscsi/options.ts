@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   /** `address:port` of this end and of the peer; IPv6 addresses in brackets. */
   readonly localAddress: string;
   readonly remoteAddress: string;
+  /** Of the portal that took the connection, 1 … 65535. */
+  readonly portalGroupTag: number;
   /** When the transport came up. */
   readonly nowMs: number;
 }

@@ -21,6 +21,7 @@ import type { DeviceServer, Needs } from './device-server.ts';
 import type { NexusState } from './nexus-state.ts';
 import type { Outcome } from './outcome.ts';
 import type { Transfers } from './statistics.ts';
+import type { TargetPort } from './target-port.ts';
 import type { ScsiTask } from './task.ts';
 
 export interface Product {
@@ -34,13 +35,13 @@ export interface Product {
 
 /** What a command may know of the target it came through. */
 export interface TargetFacts {
-  /** Name of the target port: "iqn…,t,0x0001". */
-  readonly portName: string;
-  /** Relative target port identifier and target port group alike. */
-  readonly portGroupTag: number;
+  /** iSCSI name of the target. */
+  readonly name: string;
   readonly product: Product;
   readonly commands: CommandTable;
   readonly tokens: RodTokens;
+  /** By their identifiers, ascending. */
+  targetPorts(): readonly TargetPort[];
   /** What this nexus is shown, ascending. */
   lunNumbers(nexus: NexusState): readonly number[];
   /** The units that this nexus is shown, by the LUN it has for each. */

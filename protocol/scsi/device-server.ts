@@ -21,6 +21,7 @@ import { Sanitizer } from './sanitizer.ts';
 import { SelfTests } from './self-test.ts';
 import { Sense, type SenseCode } from './sense.ts';
 import { Statistics } from './statistics.ts';
+import type { TargetPort } from './target-port.ts';
 import { TaskSet } from './task-set.ts';
 import { Traffic } from './traffic.ts';
 
@@ -41,8 +42,10 @@ export interface NexusSource {
   nexuses(): Iterable<NexusState>;
   /** Those that are shown the unit. */
   nexusesAt(server: DeviceServer): Iterable<NexusState>;
-  /** Ends the tasks of these initiator ports at the unit; completes when they have ended. */
-  abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): MaybePromise<void>;
+  /** The target's ports. */
+  targetPorts(): readonly TargetPort[];
+  /** Ends the tasks of these nexuses at the unit; completes when they have ended. */
+  abortTasks(server: DeviceServer, nexuses: readonly NexusState[]): MaybePromise<void>;
 }
 
 /** The sense that an Asynchronous Message may carry beside a unit attention. */
@@ -182,6 +185,11 @@ export class DeviceServer {
     for (const source of this.#sources.keys()) yield* source.nexusesAt(this);
   }
 
+  /** Every port through which the unit can be reached. */
+  targetPorts(): readonly TargetPort[] {
+    return [...this.#sources.keys()].flatMap((source) => source.targetPorts());
+  }
+
   /** Establishes a unit attention on every nexus but one that a predicate, if given, lets pass. */
   raise(code: SenseCode, except?: NexusState, wants?: (nexus: NexusState) => boolean): void {
     for (const nexus of this.nexuses()) {
@@ -194,8 +202,7 @@ export class DeviceServer {
     const ending: MaybePromise<void>[] = [];
     for (const source of this.#sources.keys()) {
       const victims = [...source.nexuses()].filter(isVictim);
-      const ports = victims.map(({ initiator }) => initiator.portName);
-      if (ports.length > 0) ending.push(source.abortTasks(this, ports));
+      if (victims.length > 0) ending.push(source.abortTasks(this, victims));
     }
     await Promise.all(ending);
   }
@@ -280,7 +287,7 @@ function attentionOf(fact: Exclude<UnitFact, 'limits-changed'>): SenseCode {
 
 /** The names by which persistent reservations know a nexus. */
 export function portsOf(nexus: NexusState): { initiatorPort: string; targetPort: string } {
-  return { initiatorPort: nexus.initiator.portName, targetPort: nexus.targetPort };
+  return { initiatorPort: nexus.initiator.portName, targetPort: nexus.targetPort.name };
 }
 
 /** The device servers of all targets of one server process, one for each unit that is mapped. */

@@ -1,5 +1,6 @@
 import type { CopyResults } from './copy/copy-results.ts';
 import type { TokenOperations } from './copy/token-operations.ts';
+import type { TargetPort } from './target-port.ts';
 import { UnitAttentions } from './unit-attention.ts';
 
 export interface InitiatorPort {
@@ -12,8 +13,7 @@ export interface InitiatorPort {
 /** What the SCSI layer keeps of one I_T nexus while it lives. */
 export class NexusState {
   readonly initiator: InitiatorPort;
-  /** Name of the target port that the nexus goes to. */
-  readonly targetPort: string;
+  readonly targetPort: TargetPort;
   readonly attentions = new UnitAttentions();
   /** What WRITE BUFFER left at a unit, by whatever object stands for the unit. */
   readonly echoes = new WeakMap<object, Uint8Array>();
@@ -22,7 +22,7 @@ export class NexusState {
   /** What became of POPULATE TOKEN and WRITE USING TOKEN at a unit. */
   readonly tokenOperations = new WeakMap<object, TokenOperations>();
 
-  constructor(initiator: InitiatorPort, targetPort: string) {
+  constructor(initiator: InitiatorPort, targetPort: TargetPort) {
     this.initiator = initiator;
     this.targetPort = targetPort;
   }

@@ -13,6 +13,7 @@ import { lunField, lunNumber } from './lun-field.ts';
 import { type InitiatorPort, NexusState } from './nexus-state.ts';
 import { checkCondition, TASK_SET_FULL } from './outcome.ts';
 import { encodeSense, Sense, type SenseCode } from './sense.ts';
+import { DEFAULT_PORTAL_GROUP_TAG, type TargetPort, targetPort } from './target-port.ts';
 import type { ScsiTask, TaskResult } from './task.ts';
 import { TRAFFIC_KINDS, Traffic } from './traffic.ts';
 import { trafficKind } from './traffic-kind.ts';
@@ -21,15 +22,15 @@ import { trafficKind } from './traffic-kind.ts';
 export interface AbortRequest {
   /** The 8-byte LUN field whose tasks end. */
   readonly lun: Uint8Array;
-  /** Initiator port names of the nexuses. */
-  readonly initiatorPorts: readonly string[];
+  readonly nexuses: readonly NexusState[];
 }
 
 export interface ScsiTargetOptions {
   readonly units: UnitMap;
-  /** SCSI name of the target port: "iqn…,t,0x0001" (RFC 7143 §4.4.1). */
-  readonly portName: string;
-  readonly portGroupTag: number;
+  /** iSCSI name of the target. */
+  readonly name: string;
+  /** Tags of the portal groups that lead here, each once; the default one unless stated. */
+  readonly portalGroupTags?: () => readonly number[];
   readonly product: Product;
   /** Shared with the other targets of the process, for units that several of them map, and for tokens. */
   readonly servers: DeviceServers;
@@ -53,6 +54,13 @@ export interface AsyncEvent {
 /** Whether a nexus is shown the unit at a LUN number; asked again when the units or the answers changed. */
 export type SeesLun = (lun: number) => boolean;
 
+export interface NexusOptions {
+  /** Every LUN unless stated. */
+  readonly sees?: SeesLun;
+  /** The portal group through which it came. */
+  readonly portalGroupTag?: number;
+}
+
 /** A command's result, and the unit that it was for where there is one. */
 export type TaskEnded = (result: TaskResult, server: DeviceServer | undefined) => void;
 
@@ -64,6 +72,7 @@ export class ScsiTarget implements NexusSource {
   readonly facts: TargetFacts;
   readonly onFault: ((error: unknown) => void) | undefined;
   readonly #units: UnitMap;
+  readonly #portalGroupTags: () => readonly number[];
   readonly #abortTasks: ScsiTargetOptions['abortTasks'];
   readonly #servers: DeviceServers;
   readonly #byLun = new Map<number, DeviceServer>();
@@ -72,15 +81,15 @@ export class ScsiTarget implements NexusSource {
   readonly #stopChanges: () => void;
 
   constructor(options: ScsiTargetOptions) {
-    const { units, portName, portGroupTag, product } = options;
+    const { units, name, product, portalGroupTags = () => [DEFAULT_PORTAL_GROUP_TAG] } = options;
     this.#units = units;
+    this.#portalGroupTags = portalGroupTags;
     this.#abortTasks = options.abortTasks;
     this.#servers = options.servers;
     this.onFault = options.onFault;
     this.facts = {
-      portName,
-      portGroupTag,
-      product,
+      ...{ name, product },
+      targetPorts: () => this.targetPorts(),
       commands: COMMANDS,
       tokens: options.servers.tokens,
       lunNumbers: (nexus) =>
@@ -94,8 +103,11 @@ export class ScsiTarget implements NexusSource {
   }
 
   /** A session reached full feature phase. What it missed before is one reset condition (SAM-5 §5.14). */
-  openNexus(initiator: InitiatorPort, sees: SeesLun = () => true): Nexus {
-    const state = new NexusState(initiator, this.facts.portName);
+  openNexus(
+    initiator: InitiatorPort,
+    { sees = () => true, portalGroupTag = DEFAULT_PORTAL_GROUP_TAG }: NexusOptions = {},
+  ): Nexus {
+    const state = new NexusState(initiator, targetPort(this.facts.name, portalGroupTag));
     const nexus = new Nexus(this, state, sees);
     nexus.luns = this.#shownTo(nexus);
     this.#nexuses.set(state, nexus);
@@ -103,6 +115,13 @@ export class ScsiTarget implements NexusSource {
       state.attentions.raise(server, Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     }
     return nexus;
+  }
+
+  /** Those of a portal group that is gone count as long as a nexus goes through it. */
+  targetPorts(): readonly TargetPort[] {
+    const ids = new Set(this.#portalGroupTags());
+    for (const { targetPort: used } of this.#nexuses.keys()) ids.add(used.relativeId);
+    return [...ids].sort((a, b) => a - b).map((tag) => targetPort(this.facts.name, tag));
   }
 
   nexuses(): Iterable<NexusState> {
@@ -115,9 +134,9 @@ export class ScsiTarget implements NexusSource {
     }
   }
 
-  async abortTasks(server: DeviceServer, initiatorPorts: readonly string[]): Promise<void> {
+  async abortTasks(server: DeviceServer, nexuses: readonly NexusState[]): Promise<void> {
     const luns = [...this.#byLun].filter(([, mapped]) => mapped === server).map(([lun]) => lunField(lun));
-    await Promise.all(luns.map((lun) => this.#abortTasks({ lun, initiatorPorts })));
+    await Promise.all(luns.map((lun) => this.#abortTasks({ lun, nexuses })));
   }
 
   /**

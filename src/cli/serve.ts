@@ -14,7 +14,7 @@ import { SnaplunServer } from '../server.ts';
 import { ServiceNotices, watchdogOf } from '../service/notices.ts';
 import { notifySocket } from '../service/notify-socket.ts';
 import type { Settings } from '../settings.ts';
-import { type PortalAddress, parsePortal } from '../shell/portal.ts';
+import { type PortalAddress, parseGroupedPortal, parsePortal } from '../shell/portal.ts';
 import { defaultTargetName, iscsiName } from '../targets/names.ts';
 import { parseSize } from '../units-of-size.ts';
 import type { GlobalOptions } from './command.ts';
@@ -45,12 +45,12 @@ export function serveCommand(root: Argv<GlobalOptions>): Argv<GlobalOptions> {
         .option('portal', {
           type: 'string',
           array: true,
-          describe: `HOST:PORT to listen on; repeatable (default: what was applied, else ${DEFAULT_PORTAL})`,
+          describe: `HOST:PORT[,TAG] to listen on, in portal group TAG (default 1); repeatable (default: what was applied, else ${DEFAULT_PORTAL})`,
         })
         .option('advertise', {
           type: 'string',
           array: true,
-          describe: 'HOST:PORT that SendTargets answers',
+          describe: 'HOST:PORT[,TAG] that SendTargets answers',
         })
         .option('config', { type: 'string', describe: 'configuration to apply before anybody is let in' })
         .option('isns', { type: 'string', describe: 'HOST[:PORT] of an iSNS server to register with' })
@@ -139,7 +139,7 @@ function parseMetrics(text: string): PortalAddress {
 
 /** What is said here goes before what is kept in the pool. */
 function settingsOf({ portal, advertise, isns }: ServeOptions): Settings {
-  for (const text of [...(portal ?? []), ...(advertise ?? [])]) parsePortal(text);
+  for (const text of [...(portal ?? []), ...(advertise ?? [])]) parseGroupedPortal(text);
   if (isns !== undefined) parsePortal(isns, ISNS_PORT);
   return { portals: portal, advertise, isns };
 }

@@ -5,7 +5,7 @@ import type { LogicalBlockBytes } from '../../lun/units.ts';
 import { parseIopsMax, parseThroughputMax } from '../limit-words.ts';
 import { DEFAULT_SCHEDULE, type Retention } from '../schedules/schedule.ts';
 import { parseEvery, parseTimes, type When } from '../schedules/timing.ts';
-import { parsePortal } from '../shell/portal.ts';
+import { parseGroupedPortal, parsePortal } from '../shell/portal.ts';
 import { LUNS_MAX } from '../targets/lun-numbers.ts';
 import { iscsiName } from '../targets/names.ts';
 import { parseSize } from '../units-of-size.ts';
@@ -84,6 +84,11 @@ const lunNumber = whole(0, LUNS_MAX - 1);
 
 const portal = parsed('HOST:PORT', (word) => {
   parsePortal(word);
+  return word;
+});
+
+const groupedPortal = parsed('HOST:PORT or "HOST:PORT,TAG"', (word) => {
+  parseGroupedPortal(word);
   return word;
 });
 
@@ -261,8 +266,8 @@ const fileRecord = record(
     pool: record({ capacity: size, thresholds: listOf(percent, 'a list of percents') }, []),
     server: record(
       {
-        portals: listOf(portal, 'a list of HOST:PORT'),
-        advertise: listOf(portal, 'a list of HOST:PORT'),
+        portals: listOf(groupedPortal, 'a list of HOST:PORT'),
+        advertise: listOf(groupedPortal, 'a list of HOST:PORT'),
         isns: portal,
       },
       [],

@@ -21,6 +21,8 @@ export const IsnsTag = {
   ISCSI_NAME: 32,
   ISCSI_NODE_TYPE: 33,
   ISCSI_ALIAS: 34,
+  PORTAL_GROUP_ISCSI_NAME: 48,
+  PORTAL_GROUP_TAG: 51,
 } as const;
 export type IsnsTag = (typeof IsnsTag)[keyof typeof IsnsTag];
 
@@ -33,11 +35,14 @@ const FROM_CLIENT_FIRST_AND_LAST = 0x8000 | 0x0800 | 0x0400;
 const REPLACE = 0x1000;
 const PROTOCOL_ISCSI = 2;
 const NODE_TYPE_TARGET = 1;
+/** The group in which a server puts every node at every portal of its entity (RFC 4171 §3.4). */
+const GROUP_UNLESS_STATED = 1;
 
 export interface IsnsPortal {
   /** A numeric address. */
   readonly address: string;
   readonly port: number;
+  readonly portalGroupTag: number;
 }
 
 export interface IsnsEntity {
@@ -108,10 +113,15 @@ export function registration(
     text(IsnsTag.ENTITY_IDENTIFIER, identifier),
     number(IsnsTag.ENTITY_PROTOCOL, PROTOCOL_ISCSI),
   ];
-  for (const { address, port } of portals) {
+  for (const { address, port, portalGroupTag } of portals) {
     attributes.push(
       attribute(IsnsTag.PORTAL_ADDRESS, addressBytes(address)),
       number(IsnsTag.PORTAL_PORT, port),
+    );
+    if (portalGroupTag === GROUP_UNLESS_STATED) continue;
+    attributes.push(
+      number(IsnsTag.PORTAL_GROUP_TAG, portalGroupTag),
+      ...targets.map(({ name }) => text(IsnsTag.PORTAL_GROUP_ISCSI_NAME, name)),
     );
   }
   for (const { name, alias } of targets) {

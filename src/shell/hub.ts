@@ -79,7 +79,10 @@ export class Hub implements ConnectionHost {
     const target = session.targetName === undefined ? undefined : this.#options.target(session.targetName);
     return target?.scsi.openNexus(
       { portName: initiatorPortName(session), deviceName: session.initiatorName },
-      (lun) => target.shows(session.initiatorName, lun),
+      {
+        sees: (lun) => target.shows(session.initiatorName, lun),
+        portalGroupTag: session.portalGroupTag,
+      },
     );
   }
 
@@ -151,10 +154,10 @@ export class Hub implements ConnectionHost {
     }
   }
 
-  /** Ends tasks of other initiator ports on one target, as PREEMPT AND ABORT asks (SPC-4 §5.13.11.2.6). */
+  /** Ends tasks of other nexuses of one target, as PREEMPT AND ABORT asks (SPC-4 §5.13.11.2.6). */
   abortTasks(targetName: string, request: AbortRequest): Promise<void> {
     const victims = this.sessionsOf(targetName)
-      .filter((session) => request.initiatorPorts.includes(initiatorPortName(session.facts)))
+      .filter(({ connection: { nexus } }) => nexus !== undefined && request.nexuses.includes(nexus.state))
       .map(({ connection }) => ({ connection, luns: [request.lun] }));
     return new Promise((resolve) => this.#clear(victims, () => resolve()));
   }

@@ -5,6 +5,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { BufferSource } from 'node-iscsi-pdu';
 import { OperatorError } from '../../lun/errors.ts';
+import type { TargetAddress } from '../../protocol/iscsi/directory.ts';
+import { DEFAULT_PORTAL_GROUP_TAG } from '../../protocol/scsi/target-port.ts';
 import { Receiver } from './receiver.ts';
 
 /** Connections of one portal at a time, logged in or not. */
@@ -17,8 +19,29 @@ export interface PortalAddress {
   readonly port: number;
 }
 
+/** An address, and the tag of its portal group where one is stated. */
+export interface GroupedPortal extends PortalAddress {
+  readonly portalGroupTag: number | undefined;
+}
+
 /** The port of iSCSI (RFC 7143 §13.8). */
 const ISCSI_PORT = 3260;
+/** A tag is the relative target port identifier too, in which 0 is reserved (SPC-4 §4.5.5.5). */
+const PORTAL_GROUP_TAG_MAX = 0xffff;
+
+/** HOST:PORT or HOST:PORT,TAG, as TargetAddress has it (RFC 7143 §13.8). OperatorError bad-portal. */
+export function parseGroupedPortal(text: string): GroupedPortal {
+  const [, address = text, tag] = /^([^,]*),(.*)$/.exec(text) ?? [];
+  if (tag === undefined) return { ...parsePortal(address), portalGroupTag: undefined };
+  const portalGroupTag = /^\d{1,5}$/.test(tag) ? Number(tag) : 0;
+  if (portalGroupTag < 1 || portalGroupTag > PORTAL_GROUP_TAG_MAX) {
+    throw new OperatorError(
+      'bad-portal',
+      `"${text}" names no portal group: want HOST:PORT,TAG with a tag from 1 to ${PORTAL_GROUP_TAG_MAX}`,
+    );
+  }
+  return { ...parsePortal(address), portalGroupTag };
+}
 
 /** HOST:PORT or [IPv6]:PORT; the port may be left out. */
 export function parsePortal(text: string, defaultPort: number = ISCSI_PORT): PortalAddress {
@@ -45,11 +68,11 @@ export function isLoopback(address: string): boolean {
   return /^(127\.|\[::1\]:|localhost:)/.test(address);
 }
 
-/** Takes over a socket, and the receiver that reads it where it has one. */
-export type Accept = (socket: Socket, receiver: Receiver | undefined) => void;
+/** Takes over a socket, with the receiver that reads it where it has one, that came by this portal group. */
+export type Accept = (socket: Socket, receiver: Receiver | undefined, portalGroupTag: number) => void;
 
 /** Opens a portal whose connections go where they all go. OperatorError portal. */
-export type OpenPortal = (where: PortalAddress) => Promise<Portal>;
+export type OpenPortal = (where: PortalAddress, portalGroupTag: number) => Promise<Portal>;
 
 /** Where connections go. */
 export interface Welcome {
@@ -61,14 +84,21 @@ export interface Welcome {
 
 export class Portal {
   readonly address: string;
+  /** Of connections that come from now on; those that are there keep what they came with. */
+  portalGroupTag: number;
   readonly #server: Server;
 
-  private constructor(server: Server, address: string) {
+  private constructor(server: Server, { address, portalGroupTag }: TargetAddress) {
     this.#server = server;
     this.address = address;
+    this.portalGroupTag = portalGroupTag;
   }
 
-  static open(where: PortalAddress, to: Welcome): Promise<Portal> {
+  static open(
+    where: PortalAddress,
+    to: Welcome,
+    portalGroupTag: number = DEFAULT_PORTAL_GROUP_TAG,
+  ): Promise<Portal> {
     const server = createServer({ noDelay: true, pauseOnConnect: true });
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -80,8 +110,9 @@ export class Portal {
       server.listen({ host: where.host, port: where.port, backlog: BACKLOG }, () => {
         const bound = server.address();
         const port = typeof bound === 'object' && bound !== null ? bound.port : where.port;
-        server.on('connection', welcoming(to));
-        resolve(new Portal(server, addressText(where.host, port)));
+        const portal = new Portal(server, { address: addressText(where.host, port), portalGroupTag });
+        server.on('connection', welcoming(portal, to));
+        resolve(portal);
       });
     });
   }
@@ -93,7 +124,7 @@ export class Portal {
 }
 
 /** What happens to each connection; the portal counts for itself, since its sockets are made anew. */
-function welcoming({ accept, buffers, onFull }: Welcome): (accepted: Socket) => void {
+function welcoming(portal: Portal, { accept, buffers, onFull }: Welcome): (accepted: Socket) => void {
   let connections = 0;
   return (accepted) => {
     if (connections >= CONNECTIONS_MAX) {
@@ -107,7 +138,7 @@ function welcoming({ accept, buffers, onFull }: Welcome): (accepted: Socket) => 
     socket.once('close', () => {
       connections -= 1;
     });
-    accept(socket, receiver);
+    accept(socket, receiver, portal.portalGroupTag);
     if (receiver === undefined) socket.resume();
   };
 }

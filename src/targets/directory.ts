@@ -3,6 +3,7 @@ import type {
   Asker,
   Authentication,
   ChapCredentials,
+  TargetAddress,
   TargetAnswer,
   TargetDirectory,
   TargetListing,
@@ -11,15 +12,12 @@ import { isLoopback } from '../shell/portal.ts';
 import type { StoredCredentials, TargetDocument } from './documents.ts';
 import type { Targets } from './targets.ts';
 
-/** One portal group: every portal of this server reaches every target. */
-export const PORTAL_GROUP_TAG = 1;
-
 export interface DirectoryOptions {
   readonly targets: Targets;
-  /** What SendTargets answers instead of the addresses that are listened on: HOST:PORT. */
-  readonly advertise: () => readonly string[];
-  /** Where the server listens: HOST:PORT each. */
-  readonly portals: () => readonly string[];
+  /** What SendTargets answers instead of the addresses that are listened on. */
+  readonly advertise: () => readonly TargetAddress[];
+  /** Where the server listens. */
+  readonly portals: () => readonly TargetAddress[];
   /** False while the server stops: logins are told "service unavailable". */
   readonly accepting: () => boolean;
 }
@@ -42,7 +40,7 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
         kind: 'found',
         targetName: name,
         ...(document.alias === undefined ? {} : { targetAlias: document.alias }),
-        portalGroupTag: PORTAL_GROUP_TAG,
+        portalGroupTag: asker.portalGroupTag,
         authentication: authenticationOf([document]),
       };
     },
@@ -57,24 +55,25 @@ export function targetDirectory(options: DirectoryOptions): TargetDirectory {
     },
     list(asker: Asker): readonly TargetListing[] {
       const advertise = options.advertise();
-      const addresses = advertise.length > 0 ? advertise : reachable(asker.localAddress, options.portals());
+      const addresses = advertise.length > 0 ? advertise : reachable(asker, options.portals());
       return targets
         .list()
         .filter((target) => usable(targets.document(target.name), asker.initiatorName.toLowerCase()))
-        .map((target) => ({
-          targetName: target.name,
-          addresses: addresses.map((address) => ({ address, portalGroupTag: PORTAL_GROUP_TAG })),
-        }));
+        .map((target) => ({ targetName: target.name, addresses }));
     },
   };
 }
 
 /** The address by which the asker came, and every other one that means something to it. */
-function reachable(localAddress: string, portals: readonly string[]): readonly string[] {
+function reachable(
+  { localAddress, portalGroupTag }: Asker,
+  portals: readonly TargetAddress[],
+): readonly TargetAddress[] {
   const others = portals.filter(
-    (portal) => !isWildcard(portal) && (!isLoopback(portal) || isLoopback(localAddress)),
+    ({ address }) =>
+      address !== localAddress && !isWildcard(address) && (!isLoopback(address) || isLoopback(localAddress)),
   );
-  return [...new Set([localAddress, ...others])];
+  return [{ address: localAddress, portalGroupTag }, ...others];
 }
 
 /** It listens on whatever addresses there are, and is none itself. */

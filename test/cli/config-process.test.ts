@@ -174,7 +174,8 @@ describe('Portals that are declared', () => {
     expect(await exit).toMatchObject({ code: 0 });
   }
 
-  function fileWith(ports: readonly number[]): string {
+  /** Ports, or `port,group`. */
+  function fileWith(ports: readonly (number | string)[]): string {
     const path = join(directory, 'snaplun.yaml');
     const portals = ports.map((port) => `"127.0.0.1:${port}"`).join(', ');
     writeFileSync(path, `snaplun: 1\nserver: {portals: [${portals}]}\nluns: {disk: {size: 1M}}\n`);
@@ -210,6 +211,14 @@ describe('Portals that are declared', () => {
     await expect(logIn(first)).rejects.toThrow(/ECONNREFUSED/);
     await session.logout();
     expect((await apply(fileWith([second]))).stdout).toMatch(/^nothing to change\n/);
+
+    // A portal goes to another group: who is there stays, who comes is told the new one.
+    const before = await logIn(second, 'before');
+    expect((await apply(fileWith([`${second},2`]))).stdout).toContain(`127.0.0.1:${second},2`);
+    const after = await logIn(second, 'after');
+    const groups = [before, after].map(({ parameters }) => parameters.get('TargetPortalGroupTag'));
+    expect([groups, await before.logout(), await after.logout()]).toEqual([['1', '2'], 0, 0]);
+    expect((await apply(fileWith([`${second},0`]))).stderr).toMatch(/portals\[0\]: .*from 1 to 65535\n$/);
     await stop();
     expect(await serve()).toContain(`127.0.0.1:${second} (`);
     await stop();

@@ -15,7 +15,7 @@ export interface ReceivedMessage {
 }
 
 /** Tags whose values are text that ends with a zero byte. */
-const TEXTS = new Set([1, 32, 34]);
+const TEXTS = new Set([1, 32, 34, 48]);
 
 export class IsnsServer {
   readonly messages: ReceivedMessage[] = [];

@@ -11,6 +11,7 @@ import type { CreateVlunRequest } from '../../snapshot/pool-types.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Front } from '../../src/front.ts';
 import type { Log, LogFields } from '../../src/log.ts';
+import { overriding } from './holding-medium.ts';
 import type { Transport } from './initiator/index.ts';
 import { newPool, type PoolWorld, settle } from './pool-world.ts';
 import { type Random, seededRandom } from './random.ts';
@@ -200,17 +201,6 @@ function unhurried(medium: Medium, random: Random): Medium {
     },
   });
   return overriding(medium, { data: slow });
-}
-
-/** The object with some of its members replaced. */
-function overriding<T extends object>(object: T, members: Partial<T>): T {
-  return new Proxy(object, {
-    get(target, key): unknown {
-      if (key in members) return Reflect.get(members, key);
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 function logInto(lines: LoggedLine[]): Log {

@@ -58,7 +58,8 @@ function fullStatus(state: PersistentState, registration: Registration): Uint8Ar
   return concatenated(
     u64Bytes(registration.key),
     u32Bytes(0),
-    Uint8Array.of((registration.allTargetPorts ? 0x02 : 0) | (isHolder ? 0x01 : 0)),
+    // R_HOLDER; ALL_TG_PT stays zero, since every nexus has a descriptor of its own.
+    Uint8Array.of(isHolder ? 0x01 : 0),
     Uint8Array.of(isHolder ? (state.reservation?.type ?? 0) : 0),
     u32Bytes(0),
     u16Bytes(registration.relativeTargetPort),

@@ -19,6 +19,7 @@ import {
   received,
 } from '../outcome.ts';
 import { viewOf } from '../parameter-data.ts';
+import type { TargetPort } from '../target-port.ts';
 import { clear, type RegisterParameters, register, registerAndMove, registerAnyway } from './register.ts';
 import { preempt, release, reserve } from './reserve.ts';
 import { belongsTo, type Change, type NexusName, type PersistentState } from './state.ts';
@@ -44,7 +45,12 @@ interface Call {
   readonly key: bigint;
   readonly serviceActionKey: bigint;
   readonly type: number;
-  readonly relativeTargetPort: number;
+  /** The port that the command came through. */
+  readonly targetPort: TargetPort;
+  /** Every one through which the unit can be reached, by whichever target. */
+  readonly everyTargetPort: () => readonly TargetPort[];
+  /** Those of the target that the command came to. */
+  readonly targetPorts: () => readonly TargetPort[];
   /** The initiator ports of a device that are logged in to the unit now. */
   readonly portsOfDevice: (deviceName: string) => readonly string[];
 }
@@ -59,9 +65,8 @@ function registerParameters(call: Call): RegisterParameters | Failure {
   return {
     reservationKey: call.key,
     serviceActionReservationKey: call.serviceActionKey,
-    allTargetPorts: (flags & ALL_TG_PT) !== 0,
+    targetPorts: (flags & ALL_TG_PT) !== 0 ? call.everyTargetPort() : [call.targetPort],
     persistThroughPowerLoss: (flags & APTPL) !== 0,
-    relativeTargetPort: call.relativeTargetPort,
     initiatorPorts: initiatorPorts as readonly string[],
   };
 }
@@ -92,16 +97,16 @@ function moveVerb(call: Call): Change | Failure {
   // The reservation goes to one port: a device's name does not say which (§7.6.4.6).
   if (id === undefined || id.ofDevice || view.getUint32(20) !== id.bytes)
     return invalidParameter(PARAMETER_LIST_BYTES);
-  const relativeTargetPort = view.getUint16(18);
-  // Every nexus of this target goes through its one port.
-  if (relativeTargetPort !== call.relativeTargetPort) return invalidParameter(18);
+  const relativeId = view.getUint16(18);
+  const targetPort = call.targetPorts().find((port) => port.relativeId === relativeId);
+  if (targetPort === undefined) return invalidParameter(18);
   const flags = call.list[MOVE_FLAGS_BYTE] as number;
   return registerAndMove(call.state, call.nexus, {
     reservationKey: call.key,
     serviceActionReservationKey: call.serviceActionKey,
     unregister: (flags & UNREG) !== 0,
     persistThroughPowerLoss: (flags & APTPL) !== 0,
-    relativeTargetPort,
+    targetPort,
     initiatorPort: id.name,
   });
 }
@@ -170,7 +175,7 @@ function portsOfDevice(server: DeviceServer, deviceName: string): readonly strin
     .map(({ initiator }) => initiator.portName);
 }
 
-/** The tasks of the preempted nexuses end, at whichever target they are: ALL_TG_PT registers for all. */
+/** The tasks of the preempted nexuses end, at whichever target they are. */
 function abortPreempted({ server, nexus: sender }: Request, { preempted }: Change): Promise<void> {
   return server.abortTasks(
     (nexus) => nexus !== sender && preempted.some((victim) => belongsTo(victim, portsOf(nexus))),
@@ -213,7 +218,9 @@ function outCommand(name: string, serviceAction: number, form: Form, verb: Verb)
       return oneByOne(server, () => {
         const place = {
           nexus: portsOf(nexus),
-          relativeTargetPort: target.portGroupTag,
+          targetPort: nexus.targetPort,
+          everyTargetPort: () => server.targetPorts(),
+          targetPorts: () => target.targetPorts(),
           portsOfDevice: (name: string) => portsOfDevice(server, name),
         };
         const next = verb({ ...given, ...place, state: server.persistent });

@@ -5,6 +5,7 @@
 import { REGISTRATIONS_MAX } from '../limits.ts';
 import { checkCondition, type Failure, invalidParameter, RESERVATION_CONFLICT } from '../outcome.ts';
 import { Sense } from '../sense.ts';
+import type { TargetPort } from '../target-port.ts';
 import {
   authorised,
   belongsTo,
@@ -19,28 +20,34 @@ import {
   type PersistentState,
   type Registration,
   registrationOf,
+  samePort,
 } from './state.ts';
 
 export interface RegisterParameters {
   readonly reservationKey: bigint;
   readonly serviceActionReservationKey: bigint;
-  readonly allTargetPorts: boolean;
+  /** Where to register: the port that the command came through, or with ALL_TG_PT every one. */
+  readonly targetPorts: readonly TargetPort[];
   readonly persistThroughPowerLoss: boolean;
-  readonly relativeTargetPort: number;
   /** Further initiator ports to register (SPEC_I_PT). */
   readonly initiatorPorts: readonly string[];
 }
 
-/** REGISTER (SPC-4 §5.13.7, Table 74). */
+/**
+ * REGISTER (SPC-4 §5.13.7, Table 74). With ALL_TG_PT it is as if it had come through each target port by
+ * itself (§6.16.3), and conflicts where one of those would.
+ */
 export function register(
   state: PersistentState,
   nexus: NexusName,
   parameters: RegisterParameters,
 ): Change | Failure {
-  const own = registrationOf(state, nexus);
-  if (parameters.reservationKey !== (own?.key ?? 0n)) return RESERVATION_CONFLICT;
-  // SPEC_I_PT makes new registrations; it has no meaning for a nexus that is registered (byte 20).
-  if (own !== undefined && parameters.initiatorPorts.length > 0) return invalidParameter(20, 3);
+  for (const { name } of parameters.targetPorts) {
+    const own = registrationOf(state, { ...nexus, targetPort: name });
+    if (parameters.reservationKey !== (own?.key ?? 0n)) return RESERVATION_CONFLICT;
+    // SPEC_I_PT makes new registrations; it has no meaning for a nexus that is registered (byte 20).
+    if (own !== undefined && parameters.initiatorPorts.length > 0) return invalidParameter(20, 3);
+  }
   return registerAnyway(state, nexus, parameters);
 }
 
@@ -50,11 +57,11 @@ export function registerAnyway(
   nexus: NexusName,
   parameters: RegisterParameters,
 ): Change | Failure {
-  const own = registrationOf(state, nexus);
-  if (parameters.serviceActionReservationKey === 0n) {
-    return own === undefined ? change(state) : unregister(state, nexus, own, parameters);
-  }
-  return addRegistrations(state, nexus, parameters);
+  if (parameters.serviceActionReservationKey !== 0n) return addRegistrations(state, nexus, parameters);
+  const gone = parameters.targetPorts.flatMap(
+    ({ name }) => registrationOf(state, { ...nexus, targetPort: name }) ?? [],
+  );
+  return gone.length === 0 ? change(state) : unregister(state, nexus, gone, parameters);
 }
 
 function addRegistrations(
@@ -62,24 +69,19 @@ function addRegistrations(
   nexus: NexusName,
   parameters: RegisterParameters,
 ): Change | Failure {
-  const { allTargetPorts, relativeTargetPort, serviceActionReservationKey: key } = parameters;
-  const own = registrationOf(state, nexus);
-  const make = (initiatorPort: string): Registration => ({
-    initiatorPort,
-    targetPort: nexus.targetPort,
-    relativeTargetPort,
-    allTargetPorts,
-    key,
-  });
-  const added = [...new Set([nexus.initiatorPort, ...parameters.initiatorPorts])].map(make);
-  // A registration that exists keeps its form and takes the new key; another port's may not be replaced.
-  if (added.some((one) => !belongsTo(one, nexus) && state.registrations.some((old) => overlap(old, one)))) {
-    return RESERVATION_CONFLICT;
-  }
-  const registrations =
-    own === undefined
-      ? [...state.registrations, ...added]
-      : state.registrations.map((one) => (one === own ? { ...own, key } : one));
+  const { targetPorts, serviceActionReservationKey: key } = parameters;
+  const at = (initiatorPort: string): Registration[] =>
+    targetPorts.map(({ name, relativeId }) => ({
+      ...{ initiatorPort, targetPort: name, relativeTargetPort: relativeId, key },
+    }));
+  const own = at(nexus.initiatorPort);
+  const specified = parameters.initiatorPorts.filter((port) => !samePort(port, nexus.initiatorPort));
+  const foreign = [...new Set(specified)].flatMap(at);
+  // A registration of the sender takes the new key; another's may not be replaced.
+  if (foreign.some((one) => registrationOf(state, one) !== undefined)) return RESERVATION_CONFLICT;
+  const kept = state.registrations.map((one) => own.find((made) => belongsTo(made, one)) ?? one);
+  const added = own.filter((one) => registrationOf(state, one) === undefined);
+  const registrations = [...kept, ...added, ...foreign];
   if (registrations.length > REGISTRATIONS_MAX)
     return checkCondition(Sense.INSUFFICIENT_REGISTRATION_RESOURCES);
   return change({
@@ -90,22 +92,18 @@ function addRegistrations(
   });
 }
 
-function overlap(a: Registration, b: Registration): boolean {
-  return belongsTo(a, b) || belongsTo(b, a);
-}
-
-/** Ends a registration; the reservation that only it held ends with it (SPC-4 §5.13.11.3). */
+/** Ends registrations; the reservation that only they held ends with them (SPC-4 §5.13.11.3). */
 function unregister(
   state: PersistentState,
   nexus: NexusName,
-  own: Registration,
+  gone: readonly Registration[],
   { persistThroughPowerLoss }: RegisterParameters,
 ): Change {
-  const registrations = state.registrations.filter((one) => one !== own);
+  const registrations = state.registrations.filter((one) => !gone.includes(one));
   const generation = nextGeneration(state.generation);
   const next = { ...state, registrations, generation, persistThroughPowerLoss };
   const { reservation } = state;
-  if (reservation === undefined || !holds(state, own)) return change(next);
+  if (reservation === undefined || !gone.some((one) => holds(state, one))) return change(next);
   if (isAllRegistrants(reservation.type) && registrations.length > 0) return change(next);
   const tell = isForRegistrants(reservation.type)
     ? others(registrations, nexus, Sense.RESERVATIONS_RELEASED)
@@ -127,7 +125,7 @@ export interface MoveParameters {
   readonly serviceActionReservationKey: bigint;
   readonly unregister: boolean;
   readonly persistThroughPowerLoss: boolean;
-  readonly relativeTargetPort: number;
+  readonly targetPort: TargetPort;
   readonly initiatorPort: string;
 }
 
@@ -145,15 +143,12 @@ export function registerAndMove(
   }
   const key = parameters.serviceActionReservationKey;
   if (key === 0n) return invalidParameter(8);
-  const { initiatorPort, relativeTargetPort } = parameters;
-  const destination = { initiatorPort, targetPort: nexus.targetPort };
-  // A registration that is there keeps its form and takes the new key.
-  const known = registrationOf(state, destination);
-  const made = { ...destination, relativeTargetPort, allTargetPorts: false };
-  const moved: Registration = { ...(known ?? made), key };
+  const { initiatorPort, targetPort } = parameters;
+  const destination = { initiatorPort, targetPort: targetPort.name };
+  const moved: Registration = { ...destination, relativeTargetPort: targetPort.relativeId, key };
   if (belongsTo(moved, nexus)) return invalidParameter(24);
   const kept = state.registrations.filter(
-    (one) => !overlap(one, moved) && !(parameters.unregister && one === own),
+    (one) => !belongsTo(one, moved) && !(parameters.unregister && one === own),
   );
   const registrations = [...kept, moved];
   if (registrations.length > REGISTRATIONS_MAX)

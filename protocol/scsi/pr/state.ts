@@ -46,8 +46,6 @@ export interface NexusName {
 export interface Registration extends NexusName {
   /** RELATIVE TARGET PORT IDENTIFIER. */
   readonly relativeTargetPort: number;
-  /** Made with ALL_TG_PT: it counts at every target port. */
-  readonly allTargetPorts: boolean;
   readonly key: bigint;
 }
 
@@ -89,14 +87,16 @@ export function change(
   return { state, tell, preempted };
 }
 
-function samePort(a: string, b: string): boolean {
+export function samePort(a: string, b: string): boolean {
   return a.length === b.length && a.toLowerCase() === b.toLowerCase();
 }
 
 /** Whether a registration is that of a nexus. */
 export function belongsTo(registration: Registration, nexus: NexusName): boolean {
-  if (!samePort(registration.initiatorPort, nexus.initiatorPort)) return false;
-  return registration.allTargetPorts || samePort(registration.targetPort, nexus.targetPort);
+  return (
+    samePort(registration.initiatorPort, nexus.initiatorPort) &&
+    samePort(registration.targetPort, nexus.targetPort)
+  );
 }
 
 export function registrationOf(state: PersistentState, nexus: NexusName): Registration | undefined {

@@ -58,11 +58,10 @@ function parse(value: unknown): PersistentState {
 
 function parseRegistration(value: unknown): Registration {
   const one = asPlain(value);
-  const { relativeTargetPort, allTargetPorts, key } = one;
-  if (typeof relativeTargetPort !== 'number' || typeof allTargetPorts !== 'boolean')
-    throw new SyntaxError('port');
+  const { relativeTargetPort, key } = one;
+  if (typeof relativeTargetPort !== 'number') throw new SyntaxError('port');
   if (typeof key !== 'string' || !/^[0-9a-f]{1,16}$/.test(key)) throw new SyntaxError('key');
-  return { ...parseNexus(one), relativeTargetPort, allTargetPorts, key: BigInt(`0x${key}`) };
+  return { ...parseNexus(one), relativeTargetPort, key: BigInt(`0x${key}`) };
 }
 
 function parseReservation(value: unknown): Reservation {

@@ -55,12 +55,12 @@ export const INQUIRY = command({
   runsInSanitize: true,
   runsIn: 'unavailable',
   ignoresAttention: true,
-  run({ target, server }, { enableVitalProductData, pageCode, allocationLength }) {
+  run({ target, server, nexus }, { enableVitalProductData, pageCode, allocationLength }) {
     if (!enableVitalProductData) {
       if (pageCode !== 0) return invalidCdbField(2);
       return truncated(standardInquiry(target, server), allocationLength);
     }
-    const page = vpdPage(pageCode, target, server);
+    const page = vpdPage(pageCode, { target, server, nexus });
     return page === undefined ? invalidCdbField(2) : truncated(page, allocationLength);
   },
   absent({ target }, { enableVitalProductData, pageCode, allocationLength }) {

@@ -1,33 +1,35 @@
 /** Vital product data pages (SPC-4 §7.8, SBC-3 §6.6), by page code. */
 import { firstDifference } from '../../../lun/bytes.ts';
 import type { LogicalUnit } from '../../../lun/logical-unit.ts';
-import type { Product, TargetFacts } from '../command.ts';
+import type { Product, Request } from '../command.ts';
 import { thirdPartyCopy } from '../copy/copy-vpd.ts';
-import type { DeviceServer } from '../device-server.ts';
-import { asciiField, concatenated, u16Bytes, utf8Padded } from '../parameter-data.ts';
+import { asciiField, concatenated, u16Bytes, u32Bytes, utf8Padded } from '../parameter-data.ts';
 import { blockDeviceCharacteristics, blockLimits, logicalBlockProvisioning } from '../sbc/block-vpd.ts';
+import { TARGET_PORT_GROUP, type TargetPort } from '../target-port.ts';
 
 /** PERIPHERAL QUALIFIER 000b, direct access block device. */
 const DIRECT_ACCESS = 0x00;
 
-type PageWriter = (target: TargetFacts, server: DeviceServer) => Uint8Array;
+type Asked = Pick<Request, 'target' | 'server' | 'nexus'>;
+type PageWriter = (asked: Asked) => Uint8Array;
 
 const PAGES: ReadonlyMap<number, PageWriter> = new Map<number, PageWriter>([
   [0x00, () => Uint8Array.from(PAGES.keys())],
-  [0x80, (_target, { unit }) => asciiField(unit.identity.serial, unit.identity.serial.length)],
+  [0x80, ({ server: { unit } }) => asciiField(unit.identity.serial, unit.identity.serial.length)],
   [0x83, deviceIdentification],
   [0x86, extendedInquiry],
   [0x87, modePagePolicy],
-  [0x8f, (_target, { unit }) => thirdPartyCopy(unit)],
-  [0xb0, (_target, { unit }) => blockLimits(unit)],
+  [0x88, scsiPorts],
+  [0x8f, ({ server }) => thirdPartyCopy(server.unit)],
+  [0xb0, ({ server }) => blockLimits(server.unit)],
   [0xb1, () => blockDeviceCharacteristics()],
-  [0xb2, (_target, { unit }) => logicalBlockProvisioning(unit)],
+  [0xb2, ({ server }) => logicalBlockProvisioning(server.unit)],
 ]);
 
 /** The whole page, or undefined when there is none of this code. */
-export function vpdPage(code: number, target: TargetFacts, server: DeviceServer): Uint8Array | undefined {
+export function vpdPage(code: number, asked: Asked): Uint8Array | undefined {
   const writer = PAGES.get(code);
-  return writer === undefined ? undefined : framed(DIRECT_ACCESS, code, writer(target, server));
+  return writer === undefined ? undefined : framed(DIRECT_ACCESS, code, writer(asked));
 }
 
 /** Supported VPD Pages (SPC-4 §7.8.13). */
@@ -105,39 +107,49 @@ export function isDesignatedBy(
  * Device Identification (SPC-4 §7.8.6): who the unit is, and which port and device it was reached
  * through.
  */
-function deviceIdentification(
-  { portName, portGroupTag, product }: TargetFacts,
-  { unit }: DeviceServer,
-): Uint8Array {
-  const deviceName = portName.replace(/,t,0x[0-9a-fA-F]+$/, '');
-  const tag = concatenated(u16Bytes(0), u16Bytes(portGroupTag));
+function deviceIdentification({ target, server, nexus: { targetPort } }: Asked): Uint8Array {
   return concatenated(
-    ...unitDesignators(product, unit).map(designator),
+    ...unitDesignators(target.product, server.unit).map(designator),
     designator({
       codeSet: CodeSet.BINARY,
       association: Association.TARGET_PORT,
       type: DesignatorType.RELATIVE_TARGET_PORT,
-      value: tag,
+      value: u32Bytes(targetPort.relativeId),
     }),
     designator({
       codeSet: CodeSet.BINARY,
       association: Association.TARGET_PORT,
       type: DesignatorType.TARGET_PORT_GROUP,
-      value: tag,
+      value: u32Bytes(TARGET_PORT_GROUP),
     }),
-    designator({
-      codeSet: CodeSet.UTF8,
-      association: Association.TARGET_PORT,
-      type: DesignatorType.SCSI_NAME_STRING,
-      value: utf8Padded(portName),
-    }),
+    portNameDesignator(targetPort),
     designator({
       codeSet: CodeSet.UTF8,
       association: Association.TARGET_DEVICE,
       type: DesignatorType.SCSI_NAME_STRING,
-      value: utf8Padded(deviceName),
+      value: utf8Padded(target.name),
     }),
   );
+}
+
+function portNameDesignator({ name }: TargetPort): Uint8Array {
+  return designator({
+    codeSet: CodeSet.UTF8,
+    association: Association.TARGET_PORT,
+    type: DesignatorType.SCSI_NAME_STRING,
+    value: utf8Padded(name),
+  });
+}
+
+/** SCSI Ports (SPC-4 §7.8.14): every target port by its identifier; none is an initiator port as well. */
+function scsiPorts({ target }: Asked): Uint8Array {
+  const descriptors = target.targetPorts().map((port) => {
+    const designators = portNameDesignator(port);
+    const withoutInitiator = concatenated(u16Bytes(0), u16Bytes(0), u16Bytes(0));
+    const length = u16Bytes(designators.byteLength);
+    return concatenated(u16Bytes(0), u16Bytes(port.relativeId), withoutInitiator, length, designators);
+  });
+  return concatenated(...descriptors);
 }
 
 const EXTENDED_INQUIRY_BODY_BYTES = 60;

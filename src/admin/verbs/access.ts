@@ -190,6 +190,7 @@ const sessionList = verb({
       initiator: facts.initiatorName,
       target: facts.targetName ?? null,
       portal: facts.localAddress,
+      portalGroup: facts.portalGroupTag,
       peer: facts.remoteAddress,
       tsih: facts.tsih,
       connections: 1,

@@ -48,8 +48,7 @@ async function nexusTo(units: readonly LogicalUnit[]): Promise<Nexus> {
       onChange: () => () => undefined,
     },
     servers: new DeviceServers({ randomBytes, after: (ms, run) => systemClock.after(ms, run) }),
-    portName: 'iqn.2026-11.io.snaplun:bench,t,0x0001',
-    portGroupTag: 1,
+    name: 'iqn.2026-11.io.snaplun:bench',
     product: { vendor: 'SNAPLUN', product: 'VLUN', revision: '0' },
     abortTasks: () => undefined,
   });

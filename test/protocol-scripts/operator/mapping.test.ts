@@ -2,9 +2,8 @@
 // at a LUN that is unmapped, LUNs and snapshots that come and go, rollback to another size. The unit
 // attentions are those of SPC-4 §5.13 and SBC-3 §4.9, and are told once to every nexus.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Medium } from '../../../snapshot/medium/medium.ts';
-import { MemoryStore, openMemoryMedium } from '../../../snapshot/medium/memory.ts';
 import { ClockedServer } from '../../support/clocked-server.ts';
+import { HoldingMedium } from '../../support/holding-medium.ts';
 import {
   type CommandOptions,
   type CommandResult,
@@ -22,44 +21,17 @@ const TEST_UNIT_READY = new Uint8Array(6);
 
 let clocked: ClockedServer;
 const initiators: Initiator[] = [];
-/** While set, data is not read from the medium; called, it goes on. */
-let held: (() => void)[] | undefined;
-
-/** Reads of data wait while the test says so. */
-function holdable(): Medium {
-  const medium = openMemoryMedium(new MemoryStore({ capacityBlocks: 1 << 16 }));
-  const { data } = medium;
-  const read: typeof data.read = async (place, into) => {
-    await new Promise<void>((resolve) => (held === undefined ? resolve() : held.push(resolve)));
-    await data.read(place, into);
-  };
-  const slow = new Proxy(data, {
-    get: (_, key) => {
-      const value: unknown = key === 'read' ? read : Reflect.get(data, key);
-      return typeof value === 'function' ? value.bind(data) : value;
-    },
-  });
-  return new Proxy(medium, {
-    get: (_, key) => {
-      const value: unknown = key === 'data' ? slow : Reflect.get(medium, key);
-      return typeof value === 'function' ? value.bind(medium) : value;
-    },
-  });
-}
-
-function letGo(): void {
-  for (const resolve of held ?? []) resolve();
-  held = undefined;
-}
+let medium: HoldingMedium;
 
 beforeEach(async () => {
-  clocked = await ClockedServer.start('2026-11-26T00:00:00Z', { medium: holdable });
+  medium = new HoldingMedium();
+  clocked = await ClockedServer.start('2026-11-26T00:00:00Z', { medium: () => medium.open() });
   await clocked.ask('lun.create', { name: 'a', sizeBytes: 1 << 20 });
   await clocked.ask('lun.create', { name: 'b', sizeBytes: 1 << 20 });
 });
 
 afterEach(async () => {
-  letGo();
+  medium.letGo();
   for (const initiator of initiators.splice(0)) initiator.close();
   while (clocked.server.hub.connections().length > 0) await settle(1);
   await clocked.end();
@@ -111,7 +83,7 @@ describe('a LUN that is unmapped', () => {
   test('answers the commands that wait behind an ORDERED one; the one that runs ends well', async () => {
     const [a, b] = [await login('a'), await login('b')];
     expect(verdict(await a.initiator.command(write(0x5a)))).toBe('good');
-    held = [];
+    medium.hold();
     const running = a.initiator.start(read(ORDERED));
     const waiting = [a.initiator.start(read(SIMPLE)), a.initiator.start(read(ORDERED))];
     // Whoever is answered to a ping has had all commands before it taken.
@@ -123,7 +95,7 @@ describe('a LUN that is unmapped', () => {
     await clocked.ask('lun.unmap', { name: 'a', force: true });
     const ends = await Promise.all(waiting.map(({ done }) => done));
     expect(ends.map(verdict)).toEqual([LUN_NOT_SUPPORTED, LUN_NOT_SUPPORTED, LUN_NOT_SUPPORTED]);
-    letGo();
+    medium.letGo();
     const { status, dataIn } = await running.done;
     expect([status, new Set(dataIn)]).toEqual([GOOD, new Set([0x5a])]);
     expect([a.initiator.outstanding, await a.initiator.logout()]).toEqual([0, 0]);

@@ -7,15 +7,15 @@ export const OTHER_TARGET_NAME = 'iqn.2026-01.test:other';
 export function testDirectory(authentication: Authentication = { method: 'none' }): TargetDirectory {
   const names = [TARGET_NAME, OTHER_TARGET_NAME];
   return {
-    find: (targetName) =>
+    find: (targetName, { portalGroupTag }) =>
       names.includes(targetName)
-        ? { kind: 'found', targetName, targetAlias: 'a disk', portalGroupTag: 1, authentication }
+        ? { kind: 'found', targetName, targetAlias: 'a disk', portalGroupTag, authentication }
         : { kind: 'not-found' },
     discovery: () => authentication,
-    list: ({ localAddress }) =>
+    list: ({ localAddress, portalGroupTag }) =>
       names.map((targetName) => ({
         targetName,
-        addresses: [{ address: localAddress, portalGroupTag: 1 }],
+        addresses: [{ address: localAddress, portalGroupTag }],
       })),
   };
 }

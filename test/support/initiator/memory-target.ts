@@ -84,7 +84,7 @@ export class MemoryTarget {
       ...{ directory, registry: this.registry, limits, preferences, nowMs: this.nowMs },
       randomBytes: (count) => this.#random.bytes(count),
       buffers: SPOILT_BUFFERS,
-      ...{ localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:50000' },
+      ...{ localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:50000', portalGroupTag: 1 },
     });
     const link = this.#link(core);
     this.#links.push(link);

@@ -2,6 +2,7 @@
 // 7143 Appendix C, §11.13.5): the address by which the initiator came, and the others that it can reach, over
 // IPv4 and IPv6.
 import { describe, expect, test } from 'vitest';
+import type { TargetAddress } from '../../../protocol/iscsi/directory.ts';
 import { Portal } from '../../../src/shell/portal.ts';
 import { targetDirectory } from '../../../src/targets/directory.ts';
 import type { TargetDocument } from '../../../src/targets/documents.ts';
@@ -9,6 +10,12 @@ import { connectSocket, Initiator } from '../../support/initiator/index.ts';
 import { WholeTarget } from '../../support/whole-target.ts';
 
 const TARGET = 'iqn.2026-11.io.snaplun:directory';
+
+/** `address:port,tag` taken apart. */
+function grouped(text: string): TargetAddress {
+  const [, address = '', tag] = /^(.*),(\d+)$/.exec(text) ?? [];
+  return { address, portalGroupTag: Number(tag) };
+}
 
 async function addresses(
   localAddress: string,
@@ -18,11 +25,14 @@ async function addresses(
   const { targets } = (await WholeTarget.open({ defaultTarget: TARGET })).front;
   const directory = targetDirectory({
     targets,
-    advertise: () => advertise,
-    portals: () => portals,
+    advertise: () => advertise.map(grouped),
+    portals: () => portals.map(grouped),
     accepting: () => true,
   });
-  const asker = { initiatorName: 'iqn.a', localAddress, remoteAddress: '192.0.2.9:1' };
+  const { address, portalGroupTag } = grouped(localAddress);
+  const asker = {
+    ...{ initiatorName: 'iqn.a', localAddress: address, remoteAddress: '192.0.2.9:1', portalGroupTag },
+  };
   return directory
     .list(asker)
     .flatMap((listing) =>
@@ -34,7 +44,7 @@ describe('who is let in', () => {
   const OPEN = 'iqn.2026-11.io.snaplun:open';
   const CLOSED = 'iqn.2026-11.io.snaplun:closed';
   const asker = (initiatorName: string) => ({
-    ...{ initiatorName, localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:1' },
+    ...{ initiatorName, localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:1', portalGroupTag: 1 },
   });
 
   /** One target for everyone, and one with a CHAP secret for iqn.a alone. */
@@ -47,7 +57,7 @@ describe('who is let in', () => {
     };
     const chapInbound = { name: 'user', secretHex: Buffer.from('a secret of 16 B').toString('hex') };
     await change(CLOSED, { allowedInitiators: ['iqn.a'], chapInbound });
-    const portals = (): readonly string[] => ['192.0.2.1:3260'];
+    const portals = () => [grouped('192.0.2.1:3260,1')];
     const options = { targets, advertise: () => [], portals, accepting: () => accepting };
     return { targets, change, directory: targetDirectory(options) };
   }
@@ -92,22 +102,22 @@ describe('who is let in', () => {
 });
 
 describe('the addresses of a target', () => {
-  test('one by which the initiator came, then the other portals, all of one group', async () => {
-    const portals = ['192.0.2.1:3260', '198.51.100.1:3260', '[2001:db8::1]:3260'];
-    expect(await addresses('198.51.100.1:3260', portals)).toEqual([
-      ...['198.51.100.1:3260,1', '192.0.2.1:3260,1', '[2001:db8::1]:3260,1'],
+  test('one by which the initiator came, then the other portals, each with its group', async () => {
+    const portals = ['192.0.2.1:3260,1', '198.51.100.1:3260,2', '[2001:db8::1]:3260,1'];
+    expect(await addresses('198.51.100.1:3260,2', portals)).toEqual([
+      ...['198.51.100.1:3260,2', '192.0.2.1:3260,1', '[2001:db8::1]:3260,1'],
     ]);
   });
 
   test('no wildcard, and no loopback for who came from elsewhere', async () => {
-    const portals = ['0.0.0.0:3260', '[::]:3260', '127.0.0.1:3261', '[::1]:3261'];
-    expect(await addresses('192.0.2.1:3260', portals)).toEqual(['192.0.2.1:3260,1']);
-    expect(await addresses('127.0.0.1:3261', portals)).toEqual(['127.0.0.1:3261,1', '[::1]:3261,1']);
+    const portals = ['0.0.0.0:3260,1', '[::]:3260,1', '127.0.0.1:3261,1', '[::1]:3261,1'];
+    expect(await addresses('192.0.2.1:3260,1', portals)).toEqual(['192.0.2.1:3260,1']);
+    expect(await addresses('127.0.0.1:3261,1', portals)).toEqual(['127.0.0.1:3261,1', '[::1]:3261,1']);
   });
 
   test('what the operator advertises and nothing else, where there is such a thing', async () => {
-    expect(await addresses('192.0.2.1:3260', ['192.0.2.1:3260'], ['gw.example:3260'])).toEqual([
-      'gw.example:3260,1',
+    expect(await addresses('192.0.2.1:3260,1', ['192.0.2.1:3260,1'], ['gw.example:3260,7'])).toEqual([
+      'gw.example:3260,7',
     ]);
   });
 });
@@ -118,7 +128,7 @@ test('a discovery and a session over IPv6', async () => {
   const portal = await Portal.open(
     { host: '::1', port: 0 },
     {
-      accept: (socket, receiver) => front.accept(socket, receiver),
+      accept: (socket, receiver) => front.accept(socket, { receiver }),
       buffers: front.hub.buffers,
       onFull: () => expect.fail('nothing is full'),
     },

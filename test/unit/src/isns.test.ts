@@ -8,7 +8,11 @@ import { WholeTarget } from '../../support/whole-target.ts';
 
 const TARGET = 'iqn.2026-11.io.snaplun:first';
 const SECOND = 'iqn.2026-11.io.snaplun:second';
-const PORTALS = ['192.0.2.1:3260', '[2001:db8::1]:3261', '0.0.0.0:3262'];
+const PORTALS = [
+  { address: '192.0.2.1:3260', portalGroupTag: 1 },
+  { address: '[2001:db8::1]:3261', portalGroupTag: 2 },
+  { address: '0.0.0.0:3262', portalGroupTag: 1 },
+];
 
 let server: IsnsServer;
 afterEach(() => server.close());
@@ -50,6 +54,9 @@ test('the entity, its portals and its targets are registered, in place of what w
         [17, '00000cbc'],
         [16, '20010db8000000000000000000000001'],
         [17, '00000cbd'],
+        // The group, and the nodes that are in it there; group 1 needs no word.
+        [51, '00000002'],
+        [48, TARGET],
         [32, TARGET],
         [33, '00000001'],
       ],

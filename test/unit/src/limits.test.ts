@@ -31,7 +31,7 @@ async function open(): Promise<Door> {
   const portal = await Portal.open(
     { host: '127.0.0.1', port: 0 },
     {
-      accept: (socket, receiver) => front.accept(socket, receiver),
+      accept: (socket, receiver) => front.accept(socket, { receiver }),
       buffers: front.hub.buffers,
       onFull: (peer) => front.refused(peer, 'full'),
     },

@@ -1,6 +1,6 @@
 // iSCSI names as RFC 7143 §4.2.7 has them, and portals as the command line writes them.
 import { expect, test } from 'vitest';
-import { addressText, parsePortal } from '../../../src/shell/portal.ts';
+import { addressText, parseGroupedPortal, parsePortal } from '../../../src/shell/portal.ts';
 import { defaultTargetName, iscsiName } from '../../../src/targets/names.ts';
 
 test.each([
@@ -44,6 +44,21 @@ test.each(['', ':3260', '::1:3260', '127.0.0.1:99999', '127.0.0.1:abc', '[::1'])
   '"%s" is no portal',
   (text) => {
     expect(() => parsePortal(text)).toThrow(expect.objectContaining({ code: 'bad-portal' }));
+  },
+);
+
+test.each([
+  ['127.0.0.1:3260', { host: '127.0.0.1', port: 3260, portalGroupTag: undefined }],
+  ['127.0.0.1:3260,2', { host: '127.0.0.1', port: 3260, portalGroupTag: 2 }],
+  ['[::1],65535', { host: '::1', port: 3260, portalGroupTag: 65_535 }],
+])('%s is a portal, perhaps of a group', (text, portal) => {
+  expect(parseGroupedPortal(text)).toEqual(portal);
+});
+
+test.each(['127.0.0.1:3260,', '127.0.0.1:3260,0', '127.0.0.1:3260,65536', '127.0.0.1:1,x', ',2', 'a,1,2'])(
+  '"%s" is no portal of a group',
+  (text) => {
+    expect(() => parseGroupedPortal(text)).toThrow(expect.objectContaining({ code: 'bad-portal' }));
   },
 );
 

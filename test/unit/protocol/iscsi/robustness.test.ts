@@ -31,7 +31,7 @@ function create(): { core: ConnectionCore; registry: SessionRegistry } {
     limits: { gatheringBytesMax: GATHERING_BYTES_MAX, transferBytesMax: 500_000, queuedCommandsMax: 8 },
     preferences: { firstBurstLength: 4096 },
     randomBytes: (count) => new Uint8Array(count),
-    ...{ localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:50000' },
+    ...{ localAddress: '192.0.2.1:3260', remoteAddress: '192.0.2.9:50000', portalGroupTag: 1 },
   });
   return { core, registry };
 }

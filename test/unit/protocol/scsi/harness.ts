@@ -113,8 +113,7 @@ export function bench(options: MemoryUnitOptions = {}, more: Partial<ScsiTargetO
   const aborted: AbortRequest[] = [];
   const target = new ScsiTarget({
     units,
-    portName: `${TARGET_NAME},t,0x0001`,
-    portGroupTag: 1,
+    name: TARGET_NAME,
     servers: testServers(),
     product: { vendor: 'SNAPLUN', product: 'VLUN', revision: '0.1' },
     abortTasks: (victims) => {

@@ -165,8 +165,7 @@ describe('the map of units', () => {
     units.units.set(4, first.unit);
     const second = new ScsiTarget({
       units,
-      portName: 'iqn.2026-11.io.snaplun:second,t,0x0001',
-      portGroupTag: 1,
+      name: 'iqn.2026-11.io.snaplun:second',
       product: { vendor: 'V', product: 'P', revision: 'R' },
       servers,
       abortTasks: () => undefined,

@@ -184,7 +184,7 @@ test('reads and writes only where its nexus may', async () => {
 
   // A nexus that is not shown LUN 0 has no such copy target, by whatever name.
   const port = { portName: 'iqn.2026-11.example:c,i,0x1', deviceName: 'iqn.2026-11.example:c' };
-  const c = await new Initiator(target.openNexus(port, (lun) => lun === 1)).settle(1);
+  const c = await new Initiator(target.openNexus(port, { sees: (lun) => lun === 1 })).settle(1);
   expect(await both(c)).toEqual(['a/0d/02', 'a/0d/02']);
   units.units.delete(0);
   units.changed();

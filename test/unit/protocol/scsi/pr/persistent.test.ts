@@ -245,7 +245,7 @@ describe('preempting', () => {
   test('AND ABORT asks for the end of the tasks of the preempted, not of its own', async () => {
     const { a, b, aborted } = await reservedBy(EA);
     expect(verdict(await preempt(b, 0xb1n, 0xa1n, { type: EA, abort: true }))).toBe('good');
-    expect(aborted).toEqual([{ lun: new Uint8Array(8), initiatorPorts: [a.nexus.state.initiator.portName] }]);
+    expect(aborted).toEqual([{ lun: new Uint8Array(8), nexuses: [a.nexus.state] }]);
     await preempt(b, 0xb1n, 0xc1n, { type: EA });
     expect(aborted).toHaveLength(1);
     expect(verdict(await preempt(b, 0xb1n, 0xb1n, { type: WE, abort: true }))).toBe('good');
@@ -350,7 +350,7 @@ describe('PERSISTENT RESERVE IN', () => {
     await reserve(a, 0xa1n, EA);
     const id = Buffer.from(transportId(a.nexus.state.initiator.portName)).toString('hex');
     const idBytes = (id.length / 2).toString(16).padStart(8, '0');
-    const body = `00000000000000a1${'00000000'}0303${'00000000'}0001${idBytes}${id}`;
+    const body = `00000000000000a1${'00000000'}0103${'00000000'}0001${idBytes}${id}`;
     const bytes = (body.length / 2).toString(16).padStart(8, '0');
     expect(await reserveIn(a, 3)).toBe(`00000001${bytes}${body}`);
   });

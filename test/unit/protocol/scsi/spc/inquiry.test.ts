@@ -35,7 +35,7 @@ describe('standard INQUIRY data', () => {
 
 describe('vital product data', () => {
   test('00h lists the pages, ascending', async () => {
-    expect(await inquiry(0x00)).toBe('00000009008083' + '86878fb0b1b2');
+    expect(await inquiry(0x00)).toBe('0000000a008083' + '8687888fb0b1b2');
   });
 
   test('80h is the serial number', async () => {
