@@ -83,8 +83,8 @@ export class SnaplunServer {
         front.targets.mappings({ vlun, snapshot }).length > 0 || this.#exports.has(vlun, snapshot),
     });
     this.#context = {
-      ...{ pool, targets: front.targets, hub: front.hub, doors, schedules: this.#schedules },
-      ...{ exports: this.#exports, changes: this.#changes, log: options.log },
+      ...{ pool, targets: front.targets, hub: front.hub, servers: front.servers, doors },
+      ...{ schedules: this.#schedules, exports: this.#exports, changes: this.#changes, log: options.log },
       portals: () => doors.addresses,
       startedAtMs: options.clock.wallMs(),
       wallMs: () => options.clock.wallMs(),

@@ -1,4 +1,5 @@
 /** An admin verb is one row: its name, its arguments, whether it changes anything, and what it does. */
+import type { DeviceServers } from '../../protocol/scsi/device-server.ts';
 import type { Pool } from '../../snapshot/pool.ts';
 import type { ChangeQueue } from '../change-queue.ts';
 import type { Doors } from '../doors.ts';
@@ -13,6 +14,8 @@ export interface AdminContext {
   readonly pool: Pool;
   readonly targets: Targets;
   readonly hub: Hub;
+  /** One for each LUN that somebody may use. */
+  readonly servers: DeviceServers;
   readonly doors: Doors;
   readonly schedules: Schedules;
   readonly exports: RunningExports;

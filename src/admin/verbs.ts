@@ -7,6 +7,7 @@ import { SCHEDULE_VERBS } from './verbs/schedule.ts';
 import { SCRUB_STREAM } from './verbs/scrub.ts';
 import { SNAPSHOT_VERBS } from './verbs/snapshot.ts';
 import { STREAM_VERBS } from './verbs/stream.ts';
+import { TRAFFIC_VERBS } from './verbs/traffic.ts';
 
 /** Everything that can be asked over the admin socket. */
 export const ADMIN_VERBS: readonly Verb[] = [
@@ -16,6 +17,7 @@ export const ADMIN_VERBS: readonly Verb[] = [
   ...ACCESS_VERBS,
   ...POOL_VERBS,
   ...CONFIG_VERBS,
+  ...TRAFFIC_VERBS,
 ];
 
 /** Those that carry bytes besides. */

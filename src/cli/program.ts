@@ -11,6 +11,7 @@ import { scheduleCommands } from './schedule.ts';
 import { serveCommand } from './serve.ts';
 import { preserveCommands, snapshotCommands } from './snapshot.ts';
 import { streamCommands } from './stream.ts';
+import { topCommand } from './top.ts';
 
 /** Exit status: 0 done, 1 refused or failed, 2 wrong use. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -30,6 +31,7 @@ const GROUPS: readonly ((root: Argv<GlobalOptions>) => Argv<GlobalOptions>)[] = 
   applyCommand,
   configCommands,
   statusCommand,
+  topCommand,
 ];
 
 /** What yargs found wrong with the words, as opposed to what a command met while it ran. */
