@@ -20,6 +20,8 @@ export const BYTES_MAX = 512 * 1024;
 const COMMANDS_ALWAYS = 2;
 /** Somebody with no more outstanding asks for little at a time. */
 export const CALM_COMMANDS_MAX = 4;
+/** Nor does one of whom more is read at once. */
+export const CALM_BYTES_MAX = 128 * 1024;
 
 export interface IntakeOptions {
   /** Hands a command to SCSI; `sinceUs` as it was offered. False: the limits of its unit hold it back. */
@@ -43,6 +45,7 @@ export class Intake {
   #turnPlanned = false;
   /** Outstanding since what came last came. */
   #outstanding = 0;
+  #arrivedBytes = 0;
   /** When it asked for much at a time, last. */
   #muchMs = Number.NEGATIVE_INFINITY;
 
@@ -55,14 +58,16 @@ export class Intake {
   }
 
   /** More came in; what began before began in another turn, unless something still waits from that. */
-  arrived(): void {
+  arrived(bytes: number): void {
     if (this.waiting === 0) this.#begun = 0;
     this.#outstanding = this.#running + this.waiting;
+    this.#arrivedBytes = bytes;
   }
 
   /** All that came is offered. Whether this connection asks for little at a time, and for something. */
   asksForLittle(nowMs: number): boolean {
-    if (this.#outstanding > CALM_COMMANDS_MAX) this.#muchMs = nowMs;
+    const little = this.#outstanding <= CALM_COMMANDS_MAX && this.#arrivedBytes <= CALM_BYTES_MAX;
+    if (!little) this.#muchMs = nowMs;
     return this.#outstanding > 0 && !this.askedForMuch(nowMs);
   }
 

@@ -46,11 +46,15 @@ class MemorySocket extends EventEmitter {
     this.remotePort = port;
   }
 
+  /** How often the target wanted to read no more for now. */
+  pauses = 0;
   // Nothing is ever delayed, gathered or held back here.
   readonly setNoDelay = (): void => undefined;
   readonly cork = (): void => undefined;
   readonly uncork = (): void => undefined;
-  readonly pause = (): void => undefined;
+  readonly pause = (): void => {
+    this.pauses += 1;
+  };
   readonly resume = (): void => undefined;
 
   /** What the target writes. It may change its buffers afterwards, as with a real socket. */
@@ -152,12 +156,12 @@ export class WholeTarget {
     this.front.targets.refresh();
   }
 
-  connect(address = '192.0.2.9'): Transport {
+  connect(address = '192.0.2.9'): Transport & { readonly pauses: () => number } {
     this.#lastPort += 1;
     const socket = new MemorySocket(address, this.#lastPort);
     const transport = socket.transport();
     this.front.accept(socket as unknown as Socket);
-    return transport;
+    return { ...transport, pauses: () => socket.pauses };
   }
 
   /** Moves the clock, running what comes due. */

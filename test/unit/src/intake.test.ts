@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Contention } from '../../../src/shell/contention.ts';
 import {
   BYTES_MAX,
+  CALM_BYTES_MAX,
   CALM_COMMANDS_MAX,
   COMMANDS_MAX,
   Intake,
@@ -115,7 +116,7 @@ describe('The intake of a connection', () => {
     const { intake } = new World();
     let task = 0;
     const ask = (count: number, nowMs: number): boolean => {
-      intake.arrived();
+      intake.arrived(4096);
       for (let nth = 0; nth < count; nth += 1) {
         task += 1;
         intake.offer(command(task), 0);
@@ -130,6 +131,19 @@ describe('The intake of a connection', () => {
       false,
       true,
     ]);
+  });
+
+  test('who sends many bytes at once does not ask for little, however few commands they are', () => {
+    const { intake } = new World();
+    const ask = (bytes: number, nowMs: number): boolean[] => {
+      intake.arrived(bytes);
+      intake.offer(command(nowMs), 0);
+      return [intake.asksForLittle(nowMs), intake.askedForMuch(nowMs)];
+    };
+    expect(ask(CALM_BYTES_MAX, 0)).toEqual([true, false]);
+    expect(ask(CALM_BYTES_MAX + 1, 1)).toEqual([false, true]);
+    expect(ask(4096, 100)).toEqual([false, true]);
+    expect(ask(4096, 101)).toEqual([true, false]);
   });
 
   test('what its unit holds back is not under way, nor is what moves no blocks', () => {
@@ -152,7 +166,7 @@ describe('The intake of a connection', () => {
   test('reckons with what is still under way from before', () => {
     const world = new World();
     const ask = (nowMs: number): boolean => {
-      world.intake.arrived();
+      world.intake.arrived(4096);
       world.offer(1);
       return world.intake.asksForLittle(nowMs);
     };
@@ -164,11 +178,11 @@ describe('The intake of a connection', () => {
     const world = new World();
     world.offer(COMMANDS_MAX);
     world.end();
-    world.intake.arrived();
+    world.intake.arrived(4096);
     world.offer(1);
     expect(world.begun.length).toBe(COMMANDS_MAX + 1);
     world.offer(COMMANDS_MAX);
-    world.intake.arrived();
+    world.intake.arrived(4096);
     world.shared = false;
     const waiting = world.intake.waiting;
     world.offer(1);
@@ -239,6 +253,25 @@ describe('Beside an initiator that floods', () => {
     expect(order.indexOf('calm 0')).toBeGreaterThanOrEqual(0);
     expect(order.indexOf('calm 0')).toBeLessThanOrEqual(COMMANDS_MAX);
     expect(order.filter((line) => line === 'noisy 0').length).toBe(128);
+  });
+
+  test('a flood is read once in a turn, and alone as often as it sends', async () => {
+    const target = await WholeTarget.open({ defaultTarget: TARGET });
+    await target.createLun({ name: 'disk', sizeBytes: 1 << 24 });
+    const transport = target.connect('192.0.2.1');
+    const wire = new Gathering(transport);
+    const noisy = await loggedIn(target, 1, wire);
+    const burst = async (): Promise<void> => {
+      wire.gather();
+      const reads = Array.from({ length: 2 * CALM_COMMANDS_MAX }, () => noisy.command(read(0)));
+      wire.release();
+      await Promise.all(reads);
+    };
+    await burst();
+    expect(transport.pauses()).toBe(0);
+    await loggedIn(target, 2);
+    await burst();
+    expect(transport.pauses()).toBe(1);
   });
 
   test('what still waits ends with its session, and nothing is left over', async () => {
