@@ -158,17 +158,8 @@ test('--help names every verb, and each verb has an example', async () => {
   const help = await snaplun('--help');
   expect(help.code).toBe(0);
   for (const verb of [
-    'serve',
-    'lun',
-    'snapshot',
-    'preserve',
-    'release',
-    'target',
-    'initiator',
-    'chap',
-    'session',
-    'pool',
-    'status',
+    ...['serve', 'lun', 'snapshot', 'preserve', 'release', 'export', 'import', 'target', 'initiator', 'chap'],
+    ...['session', 'pool', 'schedule', 'apply', 'config', 'status', 'top'],
   ]) {
     expect(help.stdout).toContain(`snaplun ${verb}`);
     const own = await snaplun(verb, '--help');
