@@ -185,6 +185,11 @@ export class DeviceServer {
     for (const source of this.#sources.keys()) yield* source.nexusesAt(this);
   }
 
+  /** Commands that are running, or wait for their order or for the unit's limits. */
+  get queuedCommands(): number {
+    return this.taskSet.running + this.taskSet.blocked + this.pace.waiting;
+  }
+
   /** Every port through which the unit can be reached. */
   targetPorts(): readonly TargetPort[] {
     return [...this.#sources.keys()].flatMap((source) => source.targetPorts());

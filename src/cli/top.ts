@@ -91,7 +91,7 @@ export function ratesBetween(
   const olds = new Map(before.map((lun) => [lun.name, lun]));
   const rates = now.map((lun): Rates => {
     const old = olds.get(lun.name);
-    // One of the same name that was made anew counts from nothing again.
+    // One that was mapped anew counts from nothing again.
     const since = old !== undefined && old.reads <= lun.reads && old.writes <= lun.writes ? old : undefined;
     const more = (field: Exclude<keyof LunTraffic, 'name' | 'queue'>): number =>
       lun[field] - (since?.[field] ?? 0);

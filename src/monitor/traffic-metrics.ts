@@ -44,9 +44,9 @@ export function* lunFamilies(servers: readonly DeviceServer[]): Generator<Family
     name: 'snaplun_lun_queue_commands',
     type: 'gauge',
     help: 'Commands of the LUN that are running or wait for their order.',
-    samples: servers.map(({ unit, taskSet, pace }) => ({
+    samples: servers.map(({ unit, queuedCommands }) => ({
       labels: { lun: unit.identity.name },
-      value: taskSet.running + taskSet.blocked + pace.waiting,
+      value: queuedCommands,
     })),
   };
   yield {

@@ -66,8 +66,7 @@ export class Matcher {
     const { pieces } = command;
     if (command.copied !== undefined) return this.#fitCopy(model, command, extents);
     const all = this.#fitPieces(model, { command, pieces }, extents);
-    if (typeof all !== 'string') return all;
-    if (pieces.length === 1) return all;
+    if (typeof all !== 'string' || pieces.length === 1) return all;
     // Two ranges of one UNMAP may share a pool block and be merged into it one after the other.
     for (const one of pieces) {
       const alone = this.#fitPieces(model, { command, pieces: [one] }, extents);

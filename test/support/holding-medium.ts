@@ -1,6 +1,7 @@
 /** A medium in memory whose data is not read while a test says so. */
 import type { Medium } from '../../snapshot/medium/medium.ts';
 import { MemoryStore, openMemoryMedium } from '../../snapshot/medium/memory.ts';
+import { overriding } from './overriding.ts';
 
 export class HoldingMedium {
   readonly #store = new MemoryStore({ capacityBlocks: 1 << 16 });
@@ -27,15 +28,4 @@ export class HoldingMedium {
     };
     return overriding(medium, { data: overriding(data, { read }) });
   }
-}
-
-/** The object with some of its members replaced. */
-export function overriding<T extends object>(object: T, members: Partial<T>): T {
-  return new Proxy(object, {
-    get(target, key): unknown {
-      if (key in members) return Reflect.get(members, key);
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }

@@ -11,8 +11,8 @@ import type { CreateVlunRequest } from '../../snapshot/pool-types.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Front } from '../../src/front.ts';
 import type { Log, LogFields } from '../../src/log.ts';
-import { overriding } from './holding-medium.ts';
 import type { Transport } from './initiator/index.ts';
+import { overriding } from './overriding.ts';
 import { newPool, type PoolWorld, settle } from './pool-world.ts';
 import { type Random, seededRandom } from './random.ts';
 

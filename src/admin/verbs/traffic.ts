@@ -1,4 +1,4 @@
-/** What has passed through each LUN since the server started: two of these documents tell what passes now. */
+/** What has passed through each LUN since it was mapped: two of these documents tell what passes now. */
 import { TRAFFIC_KINDS } from '../../../protocol/scsi/traffic.ts';
 import { type Verb, verb } from '../verb.ts';
 
@@ -33,7 +33,7 @@ const traffic = verb({
   run: (context): TrafficDocument => ({
     atMs: context.nowMs(),
     luns: [...context.servers.list()].map(
-      ({ unit, traffic: { commands, bytes, elapsedUs }, taskSet, pace }) => {
+      ({ unit, traffic: { commands, bytes, elapsedUs }, queuedCommands }) => {
         const [reads, writes] = [commands[READ] as number, commands[WRITE] as number];
         return {
           name: unit.identity.name,
@@ -44,7 +44,7 @@ const traffic = verb({
           writtenBytes: bytes[WRITE] as number,
           readUs: elapsedUs[READ] as number,
           writeUs: elapsedUs[WRITE] as number,
-          queue: taskSet.running + taskSet.blocked + pace.waiting,
+          queue: queuedCommands,
         };
       },
     ),

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import type { Medium } from '../../../snapshot/medium/medium.ts';
 import { MemoryStore, openMemoryMedium } from '../../../snapshot/medium/memory.ts';
 import { Pool } from '../../../snapshot/pool.ts';
+import { overriding } from '../../support/overriding.ts';
 import { fill, NO_FUA, range, settle, TestEnvironment } from '../../support/pool-world.ts';
 
 interface Run {
@@ -21,14 +22,7 @@ function noting(store: MemoryStore, discards: Run[], gate: () => Promise<void>):
     await gate();
     await medium.data.discard(place, blocks);
   };
-  const data = new Proxy(medium.data, {
-    get: (target, name) => {
-      if (name === 'discard') return discard;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-  return { ...medium, data, close: () => medium.close(), dropCaches: () => medium.dropCaches() };
+  return overriding(medium, { data: overriding(medium.data, { discard }) });
 }
 
 async function world(capacityBlocks = 100_000) {
