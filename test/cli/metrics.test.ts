@@ -169,11 +169,11 @@ describe('Endpoints', () => {
     await quiet.stop();
     const alone = await startServer({ args: ['--metrics', '0'] });
     expect(await alone.cli('status')).toMatchObject({ metrics: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
-    expect(alone.log).not.toContain('metrics-open');
     await alone.stop();
+    expect(alone.log).not.toContain('metrics-open');
     const open = await startServer({ args: ['--metrics', '0.0.0.0:0'] });
-    expect(open.log).toContain('metrics-open');
     await open.stop();
+    expect(open.log).toContain('metrics-open');
   });
 
   test('a port that is taken is refused before the pool is made', async () => {
