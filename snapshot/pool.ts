@@ -308,7 +308,9 @@ export class Pool {
 
   /** Warns at these shares of the space from now on, in percent; at once where one is reached already. */
   setThresholds(percents: readonly number[]): void {
-    this.#service.space.setThresholds(percents);
+    const { space } = this.#service;
+    if (percents.join() === space.thresholdPercents.join()) return;
+    space.setThresholds(percents);
     this.#units.tellWriters('thresholds-changed');
   }
 
@@ -327,6 +329,7 @@ export class Pool {
         `The pool has ${presentBytes} bytes and never shrinks; it grows up to ${PLACES_MAX * POOL_BLOCK_BYTES}.`,
       );
     }
+    if (capacityBlocks === allocator.capacityBlocks) return;
     await medium.data.grow(capacityBlocks);
     allocator.grow(capacityBlocks);
     this.#service.space.watch();

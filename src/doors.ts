@@ -25,6 +25,8 @@ export interface DoorsOptions {
   readonly fixed: Settings;
   readonly open: OpenPortal;
   readonly entity: () => IsnsEntity;
+  /** Called when portals may have come, gone or changed their groups. */
+  readonly onChange: () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -136,6 +138,7 @@ export class Doors {
       }
     }
     void this.#isns?.client.refresh();
+    this.#options.onChange();
   }
 }
 

@@ -244,6 +244,7 @@ function makeDoors({ settings = {}, bounds, clock, log }: ServerOptions, front: 
     open: (where, portalGroupTag) => Portal.open(where, welcome, portalGroupTag),
     entity: () =>
       describeEntity({ targets: front.targets, portals: doors.portals, advertise: doors.advertise }),
+    onChange: () => front.targets.reviewPorts(),
     clock,
     log,
   });

@@ -77,6 +77,8 @@ export class ScsiTarget implements NexusSource {
   readonly #servers: DeviceServers;
   readonly #byLun = new Map<number, DeviceServer>();
   readonly #nexuses = new Map<NexusState, Nexus>();
+  /** Relative identifiers of the ports that initiators were last told of. */
+  #portIds: readonly number[] = [];
   readonly #listeners = new Set<AsyncListener>();
   readonly #stopChanges: () => void;
 
@@ -111,17 +113,22 @@ export class ScsiTarget implements NexusSource {
     const nexus = new Nexus(this, state, sees);
     nexus.luns = this.#shownTo(nexus);
     this.#nexuses.set(state, nexus);
-    for (const server of nexus.luns.values()) {
-      state.attentions.raise(server, Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
-    }
+    this.reviewPorts();
+    tell(nexus, Sense.POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     return nexus;
   }
 
   /** Those of a portal group that is gone count as long as a nexus goes through it. */
   targetPorts(): readonly TargetPort[] {
-    const ids = new Set(this.#portalGroupTags());
-    for (const { targetPort: used } of this.#nexuses.keys()) ids.add(used.relativeId);
-    return [...ids].sort((a, b) => a - b).map((tag) => targetPort(this.facts.name, tag));
+    return this.#presentPortIds().map((tag) => targetPort(this.facts.name, tag));
+  }
+
+  /** To be called when portal groups came or went: where ports did, VPD page 88h changed (SPC-4 §7.8.14). */
+  reviewPorts(): void {
+    const ids = this.#presentPortIds();
+    if (ids.join() === this.#portIds.join()) return;
+    this.#portIds = ids;
+    for (const nexus of this.#nexuses.values()) tell(nexus, Sense.INQUIRY_DATA_HAS_CHANGED);
   }
 
   nexuses(): Iterable<NexusState> {
@@ -183,6 +190,7 @@ export class ScsiTarget implements NexusSource {
   nexusLost(state: NexusState): void {
     for (const server of this.#byLun.values()) server.nexusLost(state);
     this.#nexuses.delete(state);
+    this.reviewPorts();
   }
 
   /** Asks anew what each nexus is shown, and tells those for which that is something else now. */
@@ -194,23 +202,25 @@ export class ScsiTarget implements NexusSource {
       const before = new Set(nexus.luns.values());
       nexus.luns = luns;
       for (const server of before) if (nexus.lunsOf(server).length === 0) server.dismiss(nexus.state);
-      this.#tellInventory(nexus);
+      tell(nexus, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
       changed.add(nexus);
     }
     if (changed.size > 0) this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0, (nexus) => changed.has(nexus));
+  }
+
+  #presentPortIds(): readonly number[] {
+    const ids = new Set(this.#portalGroupTags());
+    for (const { targetPort: used } of this.#nexuses.keys()) ids.add(used.relativeId);
+    return [...ids].sort((a, b) => a - b);
   }
 
   #inventoryChanged(): void {
     this.#mapUnits();
     // Who is shown everything holds the map itself, which has changed already.
     const whole = [...this.#nexuses.values()].filter((nexus) => nexus.luns === this.#byLun);
-    for (const nexus of whole) this.#tellInventory(nexus);
+    for (const nexus of whole) tell(nexus, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
     this.#tell(Sense.REPORTED_LUNS_DATA_HAS_CHANGED, 0, (nexus) => whole.includes(nexus));
     this.reviewViews();
-  }
-
-  #tellInventory({ luns, state }: Nexus): void {
-    for (const server of luns.values()) state.attentions.raise(server, Sense.REPORTED_LUNS_DATA_HAS_CHANGED);
   }
 
   /** The map itself, which costs nothing to keep, for a nexus that is shown all of it. */
@@ -244,6 +254,11 @@ export class ScsiTarget implements NexusSource {
     const event = { sense: encodeSense(code, false), lun, concerns };
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** Establishes a unit attention at every unit that the nexus is shown. */
+function tell({ luns, state }: Nexus, code: SenseCode): void {
+  for (const server of luns.values()) state.attentions.raise(server, code);
 }
 
 function sameEntries(a: ReadonlyMap<number, DeviceServer>, b: ReadonlyMap<number, DeviceServer>): boolean {

@@ -225,6 +225,11 @@ export class Targets {
     }
   }
 
+  /** Portal groups may have come or gone: tells those whom that concerns. */
+  reviewPorts(): void {
+    for (const { scsi } of this.#byName.values()) scsi.reviewPorts();
+  }
+
   #make(entry: TargetEntry): Target {
     const { name } = entry;
     const units = new TargetUnits();

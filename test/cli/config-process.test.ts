@@ -178,7 +178,8 @@ describe('Portals that are declared', () => {
   function fileWith(ports: readonly (number | string)[]): string {
     const path = join(directory, 'snaplun.yaml');
     const portals = ports.map((port) => `"127.0.0.1:${port}"`).join(', ');
-    writeFileSync(path, `snaplun: 1\nserver: {portals: [${portals}]}\nluns: {disk: {size: 1M}}\n`);
+    const shown = `targets: {"${TARGET}": {default: true, luns: {0: disk}}}`;
+    writeFileSync(path, `snaplun: 1\nserver: {portals: [${portals}]}\nluns: {disk: {size: 1M}}\n${shown}\n`);
     return path;
   }
 
@@ -190,6 +191,12 @@ describe('Portals that are declared', () => {
     const initiator = new Initiator(await connectSocket({ host: '127.0.0.1', port }));
     await initiator.login({ targetName: TARGET, initiatorName: `iqn.2026-11.com.example:${who}` });
     return initiator;
+  }
+
+  /** Additional sense code and qualifier that TEST UNIT READY gets; none when it ends well. */
+  async function attention(initiator: Initiator): Promise<string> {
+    const { sense } = await initiator.command({ cdb: new Uint8Array(6) });
+    return Buffer.from(sense.subarray(12, 14)).toString('hex');
   }
 
   test('open and close with the file, while sessions go on; one that cannot open refuses all of it', async () => {
@@ -212,10 +219,13 @@ describe('Portals that are declared', () => {
     await session.logout();
     expect((await apply(fileWith([second]))).stdout).toMatch(/^nothing to change\n/);
 
-    // A portal goes to another group: who is there stays, who comes is told the new one.
+    // A portal goes to another group: who is there stays and hears of it, who comes is told the new one.
     const before = await logIn(second, 'before');
+    expect([await attention(before), await attention(before)]).toEqual(['2900', '']);
     expect((await apply(fileWith([`${second},2`]))).stdout).toContain(`127.0.0.1:${second},2`);
     const after = await logIn(second, 'after');
+    expect([await attention(before), await attention(before)]).toEqual(['3f03', '']);
+    expect([await attention(after), await attention(after)]).toEqual(['2900', '']);
     const groups = [before, after].map(({ parameters }) => parameters.get('TargetPortalGroupTag'));
     expect([groups, await before.logout(), await after.logout()]).toEqual([['1', '2'], 0, 0]);
     expect((await apply(fileWith([`${second},0`]))).stderr).toMatch(/portals\[0\]: .*from 1 to 65535\n$/);

@@ -76,6 +76,23 @@ describe('unit attentions', () => {
     expect(events).toHaveLength(8);
   });
 
+  test('ports that come and go are told to those who were there (SPC-4 §7.8.14)', async () => {
+    const groups = [1];
+    const { target, initiator } = bench({}, { portalGroupTags: () => groups });
+    const a = await initiator('a').settle();
+    groups.push(2);
+    target.reviewPorts();
+    const b = await initiator('b').settle();
+    expect([verdict(await a.run(TUR)), verdict(await a.run(TUR))]).toEqual(['6/3f/03', 'good']);
+    groups.pop();
+    const late = target.openNexus({ portName: 'late,i,0x1', deviceName: 'late' }, { portalGroupTag: 2 });
+    target.reviewPorts();
+    expect(verdict(await b.run(TUR))).toBe('good');
+    // The port that no group stands for goes with the last nexus through it.
+    late.close();
+    expect([verdict(await b.run(TUR)), verdict(await a.run(TUR))]).toEqual(['6/3f/03', '6/3f/03']);
+  });
+
   test('a reset stands for all that came before it', async () => {
     const { a, unit, target, initiator } = await ready();
     const b = await initiator('b').settle();
