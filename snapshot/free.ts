@@ -9,7 +9,8 @@
  * Whether it goes back to the medium is the trimmer's to decide (trim.ts), later: what is used again soon is
  * still in the cache of a file, and has its blocks there.
  *
- * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it.
+ * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it. What a
+ * deleted image frees in a second may be a million runs, so a batch settles slice by slice, with turns between.
  */
 import type { Allocator, Run } from './allocator.ts';
 import type { DataSpace } from './medium/medium.ts';
@@ -19,6 +20,7 @@ export interface FreedPlacesOptions {
   readonly allocator: Allocator;
   readonly data: DataSpace;
   readonly epochs: ReaderEpochs;
+  readonly after: (ms: number, run: () => void) => () => void;
   /** A discard failed: the run is allocatable all the same, unless the pool fails. */
   readonly onDiscardFailed: (cause: unknown) => void;
 }
@@ -30,11 +32,18 @@ interface Batch {
   runs: number[];
 }
 
+/** Runs, and blocks, that become allocatable in one turn of the loop. */
+const SLICE_RUNS = 4096;
+const SLICE_BLOCKS = 1 << 20;
+
 export class FreedPlaces {
   readonly #options: FreedPlacesOptions;
   #open: Batch = { sequence: 0, runs: [] };
   readonly #closed: Batch[] = [];
   #settling = 0;
+  /** Batches that become allocatable now, and how far the first one is through. */
+  readonly #leaving: Batch[] = [];
+  #leftRuns = 0;
   readonly #whenSettled: Array<() => void> = [];
   #onFree: (place: number, blocks: number) => void = () => undefined;
 
@@ -129,14 +138,34 @@ export class FreedPlaces {
   }
 
   #settle(batch: Batch): void {
-    const { runs } = batch;
-    for (let at = 0; at < runs.length; at += 2) {
-      const place = runs[at] as number;
-      const blocks = runs[at + 1] as number;
-      this.#options.allocator.abandon(place, blocks);
-      this.#onFree(place, blocks);
+    this.#leaving.push(batch);
+    if (this.#leaving.length === 1) this.#settleSlice();
+  }
+
+  #settleSlice(): void {
+    let blocksLeft = SLICE_BLOCKS;
+    let runsLeft = SLICE_RUNS;
+    for (let batch = this.#leaving[0]; batch !== undefined; batch = this.#leaving[0]) {
+      const { runs } = batch;
+      for (; this.#leftRuns < runs.length; this.#leftRuns += 2) {
+        if (runsLeft <= 0 || blocksLeft <= 0) {
+          this.#options.after(0, () => this.#settleSlice());
+          return;
+        }
+        const blocks = runs[this.#leftRuns + 1] as number;
+        this.#becameFree(runs[this.#leftRuns] as number, blocks);
+        runsLeft -= 1;
+        blocksLeft -= blocks;
+      }
+      this.#leaving.shift();
+      this.#leftRuns = 0;
+      this.#settled();
     }
-    this.#settled();
+  }
+
+  #becameFree(place: number, blocks: number): void {
+    this.#options.allocator.abandon(place, blocks);
+    this.#onFree(place, blocks);
   }
 
   /** Never fails: a run that could not be discarded is merely not given back. */

@@ -61,6 +61,7 @@ export async function loadParts(ground: PoolGround, state: PoolState): Promise<P
     allocator,
     data,
     epochs,
+    after: (ms, run) => environment.after(ms, run),
     onDiscardFailed: (cause) => environment.onFact({ type: 'background-failed', what: 'discard', cause }),
   });
   const applier = new Applier({ catalogue, tables, allocator, references, views, resolver, freed });

@@ -19,6 +19,7 @@ import { Reclaimer } from './reclaim.ts';
 import type { Replay } from './recover.ts';
 import { Scrubber } from './scrub.ts';
 import { Space } from './space.ts';
+import { SpaceAhead } from './space-ahead.ts';
 import { StructureWriter } from './structure-writer.ts';
 import { Trimmer } from './trim.ts';
 
@@ -269,6 +270,7 @@ export class PoolService {
 
   #makeCommitter(replayed: Replay): Committer {
     const { medium, environment, options, allocator, applier, views } = this.parts;
+    const ahead = new SpaceAhead({ allocator, data: medium.data });
     const checksum = (bytes: Uint8Array): number => environment.checksum(bytes);
     const encoder = new RecordEncoder({
       checksum,
@@ -292,6 +294,7 @@ export class PoolService {
       allowedBlocks: (node) => this.space.allowedBlocks(node),
       mayShare: () => this.space.mayShare,
       onBatch: (dataBytes) => {
+        ahead.look();
         this.space.changed();
         this.flusher.wrote(dataBytes);
         this.checkpointer.consider();

@@ -25,7 +25,15 @@ import {
 } from './fd-io.ts';
 import { type DataSpace, type Place, type PlacedWrite, POOL_BLOCK_BYTES } from './medium.ts';
 import { assertRun } from './memory.ts';
-import { discardExtent, dropCache, endOf, punchHole, readCached, startWriteBack } from './posix.ts';
+import {
+  discardExtent,
+  dropCache,
+  endOf,
+  preallocateExtent,
+  punchHole,
+  readCached,
+  startWriteBack,
+} from './posix.ts';
 
 /** Larger reads go to the thread pool even where they are cached: copying them takes the loop too long. */
 const READ_AT_ONCE_BYTES_MAX = 256 * 1024;
@@ -40,6 +48,8 @@ const WRITE_BACKS_BEHIND_MAX = 4;
 const STALLED_MS = 8;
 /** One punch holds the file's lock in the kernel; writers wait for it. */
 const DISCARD_CALL_BLOCKS_MAX = 8192;
+/** So does one that takes space. */
+const PREPARE_CALL_BLOCKS_MAX = 4096;
 
 export interface FileDataOptions {
   readonly fd: number;
@@ -96,6 +106,7 @@ export class FileData implements DataSpace {
   #flushedChanges = 0;
   #flushFailure: StoreError | undefined;
   #capacityBlocks: number;
+  readonly #toPrepare: Array<{ place: Place; blocks: number }> = [];
   /** Opened when it is first needed. */
   #direct: DirectReader | 'none' | undefined;
 
@@ -160,7 +171,15 @@ export class FileData implements DataSpace {
     this.#options.check();
     if (blocks === 0) return undefined;
     assertRun({ place, bytes: blocks * POOL_BLOCK_BYTES, capacityBlocks: this.#capacityBlocks });
-    return this.#locking(this.#discard(place, blocks));
+    return this.#locking(() => this.#discard(place, blocks));
+  }
+
+  /**
+   * After the next flush, when the disk has nothing to do: taking space may have to read where there is some, and
+   * writers wait for that.
+   */
+  prepare(place: Place, blocks: number): void {
+    if (!this.#options.isDevice) this.#toPrepare.push({ place, blocks });
   }
 
   async flush(): Promise<void> {
@@ -177,6 +196,10 @@ export class FileData implements DataSpace {
     // Another flush that began earlier may have failed meanwhile, and have taken the kernel's only report.
     if (this.#flushFailure !== undefined) throw this.#flushFailure;
     this.#flushedChanges = Math.max(this.#flushedChanges, changes);
+    const { place, blocks } = this.#toPrepare.shift() ?? {};
+    if (place === undefined || blocks === undefined) return;
+    // What cannot be taken now, the write will ask for, and it says so when there is none.
+    this.#locking(() => this.#prepare(place, blocks)).catch(() => undefined);
   }
 
   async grow(capacityBlocks: number): Promise<void> {
@@ -219,7 +242,7 @@ export class FileData implements DataSpace {
   }
 
   #writeInThread(writes: readonly PlacedWrite[], bytes: number): Promise<void> {
-    return this.#locking(this.#writeRuns(joinRuns(writes), bytes));
+    return this.#locking(() => this.#writeRuns(joinRuns(writes), bytes));
   }
 
   /**
@@ -271,6 +294,14 @@ export class FileData implements DataSpace {
     this.#changes += 1;
   }
 
+  async #prepare(place: Place, blocks: number): Promise<void> {
+    for (let at = place; at < place + blocks; at += PREPARE_CALL_BLOCKS_MAX) {
+      const count = Math.min(PREPARE_CALL_BLOCKS_MAX, place + blocks - at);
+      const extent = { offsetBytes: at * POOL_BLOCK_BYTES, lengthBytes: count * POOL_BLOCK_BYTES };
+      if (!(await preallocateExtent(this.#fd, extent))) return;
+    }
+  }
+
   async #grow(capacityBlocks: number): Promise<void> {
     const bytes = capacityBlocks * POOL_BLOCK_BYTES;
     if (this.#options.isDevice) {
@@ -294,11 +325,13 @@ export class FileData implements DataSpace {
     this.#capacityBlocks = capacityBlocks;
   }
 
-  #locking<T>(promise: Promise<T>): Promise<T> {
+  /** It counts before its first step, which may be a write at once. */
+  #locking<T>(call: () => Promise<T>): Promise<T> {
     const done = (): void => {
       this.#lockers -= 1;
     };
     this.#lockers += 1;
+    const promise = call();
     promise.then(done, done);
     return this.#inFlight.track(promise);
   }

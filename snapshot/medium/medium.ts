@@ -61,6 +61,11 @@ export interface DataSpace {
    * less than the capacity; undefined where it cannot tell. Cheap, but not for every command.
    */
   roomBlocks?(): number | undefined;
+  /**
+   * These blocks are likely to be written soon: a medium that has space only where something was written may
+   * take theirs now. Changes nothing that can be read, and never fails.
+   */
+  prepare?(place: Place, blocks: number): void;
   /** Makes the space `capacityBlocks` large; it never shrinks. */
   grow(capacityBlocks: number): Promise<void>;
 }

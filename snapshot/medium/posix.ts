@@ -157,9 +157,9 @@ export function preallocate(fd: number, lengthBytes: number): Promise<boolean> {
   return inThread('fallocate', fallocate, [fd, 0, 0, lengthBytes]);
 }
 
-/** The same, the file's length left as it is. */
-export function preallocatePastEnd(fd: number, lengthBytes: number): Promise<boolean> {
-  return inThread('fallocate', fallocate, [fd, FALLOC_FL_KEEP_SIZE, 0, lengthBytes]);
+/** The same for an extent, the file's length left as it is. */
+export function preallocateExtent(fd: number, { offsetBytes, lengthBytes }: Extent): Promise<boolean> {
+  return inThread('fallocate', fallocate, [fd, FALLOC_FL_KEEP_SIZE, offsetBytes, lengthBytes]);
 }
 
 /** Begins writing what is dirty to the disk, and does not wait for it; false where that cannot be done. */

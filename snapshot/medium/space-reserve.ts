@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import { InFlight, storeError } from './fd-io.ts';
-import { preallocatePastEnd } from './posix.ts';
+import { preallocateExtent } from './posix.ts';
 
 export class SpaceReserve {
   readonly #fd: number;
@@ -25,7 +25,7 @@ export class SpaceReserve {
     const { size: fileBytes } = fs.fstatSync(this.#fd);
     if (fileBytes + this.#reserveBytes / 2 <= this.#keptToBytes) return;
     const wantedBytes = fileBytes + this.#reserveBytes;
-    const taking = preallocatePastEnd(this.#fd, wantedBytes).then(
+    const taking = preallocateExtent(this.#fd, { offsetBytes: 0, lengthBytes: wantedBytes }).then(
       () => {
         this.#keptToBytes = wantedBytes;
       },

@@ -11,8 +11,9 @@ import { settle, TestEnvironment } from '../../support/pool-world.ts';
 
 async function ground() {
   const { checksum } = new TestEnvironment();
-  const medium = openMemoryMedium({ capacityBlocks: 1000 });
-  const allocator = await Allocator.load({ meta: medium.meta, checksum, capacityBlocks: 1000 });
+  const capacityBlocks = 12_000;
+  const medium = openMemoryMedium({ capacityBlocks });
+  const allocator = await Allocator.load({ meta: medium.meta, checksum, capacityBlocks });
   const discards: Array<{ place: number; blocks: number; end: () => void; fail: (cause: unknown) => void }> =
     [];
   const failures: unknown[] = [];
@@ -23,7 +24,12 @@ async function ground() {
   };
   const epochs = new ReaderEpochs();
   const onDiscardFailed = (cause: unknown): number => failures.push(cause);
-  const freed = new FreedPlaces({ allocator, data, epochs, onDiscardFailed });
+  const turns: Array<() => void> = [];
+  const after = (_ms: number, run: () => void): (() => void) => {
+    turns.push(run);
+    return () => undefined;
+  };
+  const freed = new FreedPlaces({ allocator, data, epochs, after, onDiscardFailed });
   const run = async (blocks: number): Promise<number> => {
     const [only] = await allocator.allocate(blocks);
     const place = only?.place as number;
@@ -34,7 +40,7 @@ async function ground() {
     allocator.release(place, blocks);
     freed.add({ place, blocks }, sequence);
   };
-  return { allocator, epochs, freed, discards, failures, run, free };
+  return { allocator, epochs, freed, turns, discards, failures, run, free };
 }
 
 test('a place waits for the mark that covers the record which freed it', async () => {
@@ -68,6 +74,29 @@ test('a place waits for the commands that were running, and for none that began 
   epochs.leave(early);
   expect(allocator.freeBlocks).toBe(freeBlocks);
   epochs.leave(late);
+});
+
+test('many places become allocatable in several turns, in order, and are settled after the last one', async () => {
+  const { allocator, freed, turns, run, free } = await ground();
+  const { freeBlocks } = allocator;
+  const place = await run(10_000);
+  const told: number[] = [];
+  freed.onFree((at) => told.push(at));
+  for (let at = 0; at < 10_000; at += 2) free(place + at, 1, 7);
+  freed.closeBatch();
+  free(place + 1, 1, 8);
+  freed.closeBatch();
+  freed.durable(7);
+  let settled = false;
+  freed.whenSettled(() => {
+    settled = true;
+  });
+  expect(allocator.freeBlocks).toBeLessThan(freeBlocks - 5000);
+  freed.durable(8);
+  expect([settled, freed.waiting, turns.length]).toEqual([false, true, 1]);
+  for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) turn();
+  expect([settled, freed.waiting, allocator.freeBlocks]).toEqual([true, false, freeBlocks - 4999]);
+  expect(told).toEqual([...Array.from({ length: 5000 }, (_, at) => place + 2 * at), place + 1]);
 });
 
 test('what has become free is told, and is not discarded here', async () => {

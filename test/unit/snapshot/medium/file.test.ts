@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { createFilePool, openFileMedium } from '../../../../snapshot/medium/file.ts';
 import {
   blockOf,
@@ -41,6 +41,12 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     const behind = medium.data.write([{ place: 500, bytes: blockOf(3) }]);
     expect(behind).toBeInstanceOf(Promise);
     await Promise.all([large, behind]);
+    const onLoop = vi.spyOn(fs, 'writeSync');
+    const discard = medium.data.discard(500, 1);
+    const beside = medium.data.write([{ place: 502, bytes: blockOf(5) }]);
+    expect(onLoop).not.toHaveBeenCalled();
+    await Promise.all([discard, beside]);
+    onLoop.mockRestore();
     expect(medium.data.write([{ place: 501, bytes: blockOf(4) }])).toBeUndefined();
     // A file system in memory alone does not say what is cached.
     if (fs.statfsSync(root).type !== TMPFS_MAGIC) {
@@ -73,6 +79,23 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     expect(Buffer.compare(run.subarray(0, 2000 * 4096), blockOf(1, 2000))).toBe(0);
     expect(Buffer.compare(run.subarray(2000 * 4096), blockOf(2, 48))).toBe(0);
     await medium.close();
+  });
+
+  test('space that is prepared is taken after the next flush, and reads as before', async () => {
+    const directory = await newPool();
+    const stored = (): number => fs.statSync(path.join(directory, 'data')).blocks * 512;
+    const medium = await openFileMedium(directory);
+    await medium.data.write([{ place: 300, bytes: blockOf(1) }]);
+    medium.data.prepare?.(256, 1024);
+    expect(stored()).toBeLessThan(64 * 4096);
+    await medium.data.flush();
+    // Closing waits for it.
+    await medium.close();
+    expect(stored()).toBeGreaterThanOrEqual(1024 * 4096);
+    const again = await openFileMedium(directory);
+    expect(Buffer.compare(await readRun(again, 300, 1), blockOf(1))).toBe(0);
+    expect(Buffer.compare(await readRun(again, 301, 900), blockOf(0, 900))).toBe(0);
+    await again.close();
   });
 
   test('discard gives the space back', async () => {
