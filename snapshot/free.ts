@@ -9,8 +9,9 @@
  * Whether it goes back to the medium is the trimmer's to decide (trim.ts), later: what is used again soon is
  * still in the cache of a file, and has its blocks there.
  *
- * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it. What a
- * deleted image frees in a second may be a million runs, so a batch settles slice by slice, with turns between.
+ * Freed runs gather in an open batch. A flush closes the batch; the next but one durable mark settles it.
+ * What a deleted image frees in a second may be a million runs, so a batch settles slice by slice, with turns
+ * of the loop between.
  */
 import type { Allocator, Run } from './allocator.ts';
 import type { DataSpace } from './medium/medium.ts';

@@ -1,8 +1,9 @@
 /**
  * Takes space of the medium a little ahead of the writes. Where a sparse file has no block yet, the kernel
- * reserves one under the lock of the file's extents, and while a flush gives what was written before its blocks
- * it holds that lock: the event loop was seen to wait 270 ms in a write for it. So the group of places after those
- * in use gets its blocks before it is written to. A pool that has not left its first group takes nothing.
+ * reserves one under the lock of the file's extents, and while a flush gives what was written before its
+ * blocks it holds that lock: the event loop was seen to wait 270 ms in a write for it. So the groups of
+ * places after those in use get their blocks before they are written to. A pool within its first group takes
+ * none.
  */
 import type { Allocator } from './allocator.ts';
 import type { DataSpace } from './medium/medium.ts';

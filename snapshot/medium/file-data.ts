@@ -175,8 +175,8 @@ export class FileData implements DataSpace {
   }
 
   /**
-   * After the next flush, when the disk has nothing to do: taking space may have to read where there is some, and
-   * writers wait for that.
+   * After the next flush, when the disk has nothing to do: taking space may have to read where there is some,
+   * and writers wait for that.
    */
   prepare(place: Place, blocks: number): void {
     if (!this.#options.isDevice) this.#toPrepare.push({ place, blocks });

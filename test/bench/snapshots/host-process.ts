@@ -123,8 +123,9 @@ const POOL_BYTES = 2 ** 40;
 const TAKEN_BYTES = 16 * 2 ** 30;
 
 /**
- * A new pool whose data file has its space already, as a device has: when ext4 first gives a file space it reads
- * its maps of what is free, and a write that waits for that, behind a flush, waits longer than for anything here.
+ * A new pool whose data file has its space already, as a device has: when ext4 first gives a file space it
+ * reads its maps of what is free, and a write that waits for that, behind a flush, waits longer than for
+ * anything that is measured here.
  */
 async function newPool(directory: string): Promise<void> {
   await createFilePool(directory, { capacityBlocks: POOL_BYTES / POOL_BLOCK_BYTES });

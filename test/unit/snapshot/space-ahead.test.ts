@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { GROUP_PLACES } from '../../../snapshot/place-group.ts';
 import { SpaceAhead } from '../../../snapshot/space-ahead.ts';
 
-/** What was prepared, in groups of places, while the groups in use become as many as told, one after the other. */
+/** What was prepared, in groups of places, while the groups in use become as many as told, in turn. */
 function prepared(capacityGroups: number, usedGroups: readonly number[]): string[] {
   const allocator = { usedGroups: usedGroups[0] as number, capacityBlocks: capacityGroups * GROUP_PLACES };
   const found: string[] = [];
