@@ -49,9 +49,7 @@ export function execute(request: Request): MaybePromise<TaskResult> {
   } catch (error) {
     outcome = storeFailure(error, row.writes ? 'write' : 'read');
   }
-  if (outcome instanceof Promise) return settle(request, row, outcome);
-  if (row.transfers !== undefined) request.server.statistics.count(row.transfers, outcome);
-  return toResult(request, outcome);
+  return outcome instanceof Promise ? settle(request, row, outcome) : settled(request, row, outcome);
 }
 
 /**
@@ -91,13 +89,15 @@ function refuse({ server, nexus, task }: Request, row: CommandRow): Failure | un
   return undefined;
 }
 
-async function settle(request: Request, row: CommandRow, running: Promise<Outcome>): Promise<TaskResult> {
-  let outcome: Outcome;
-  try {
-    outcome = await running;
-  } catch (error) {
-    outcome = storeFailure(error, row.writes ? 'write' : 'read');
-  }
+/** Without a function of its own that waits: every write comes by here. */
+function settle(request: Request, row: CommandRow, running: Promise<Outcome>): Promise<TaskResult> {
+  return running.then(
+    (outcome) => settled(request, row, outcome),
+    (error: unknown) => settled(request, row, storeFailure(error, row.writes ? 'write' : 'read')),
+  );
+}
+
+function settled(request: Request, row: CommandRow, outcome: Outcome): TaskResult {
   if (row.transfers !== undefined) request.server.statistics.count(row.transfers, outcome);
   return toResult(request, outcome);
 }

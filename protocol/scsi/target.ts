@@ -364,21 +364,12 @@ export class Nexus {
     server.taskSet.ended(task.attribute);
   }
 
-  async #runLong(
-    server: DeviceServer,
-    task: ScsiTask,
-    done: TaskEnded,
-    running: Promise<TaskResult>,
-  ): Promise<void> {
-    let result: TaskResult;
-    try {
-      result = await running;
-    } catch (error) {
-      this.#faulted(server, task, done, error);
-      return;
-    }
-    done(result, server);
-    server.taskSet.ended(task.attribute);
+  #runLong(server: DeviceServer, task: ScsiTask, done: TaskEnded, running: Promise<TaskResult>): void {
+    const ended = (result: TaskResult): void => {
+      done(result, server);
+      server.taskSet.ended(task.attribute);
+    };
+    void running.then(ended, (error: unknown) => this.#faulted(server, task, done, error));
   }
 
   #faulted(server: DeviceServer, task: ScsiTask, done: TaskEnded, error: unknown): void {
