@@ -217,6 +217,7 @@ class Connection implements ConnectionCore {
     this.#session = new FullFeature({
       ...{ wire: this.#wire, window: this.#window, limits: this.#limits, connection: this.#options },
       ...{ session: facts, negotiation },
+      isServing: () => this.#serving,
       onLogout: (logout) => this.#beginLogout(logout),
       onTaskEnded: () => this.#taskEnded(),
       onColdReset: () => this.#end('dropped', 'target cold reset'),

@@ -46,6 +46,8 @@ export interface FullFeatureOptions {
   >;
   readonly session: SessionFacts;
   readonly negotiation: Negotiation;
+  /** Whether requests are still taken. */
+  readonly isServing: () => boolean;
   readonly onLogout: (request: LogoutRequest) => void;
   readonly onTaskEnded: () => void;
   readonly onColdReset: () => void;
@@ -180,8 +182,13 @@ export class FullFeature {
     }
   }
 
+  /** A logout or a reset among them ends the session; what comes after that is nobody's any more. */
   #drain(): void {
-    for (let next = this.#window.nextInOrder(); next !== undefined; next = this.#window.nextInOrder()) next();
+    while (this.#options.isServing()) {
+      const next = this.#window.nextInOrder();
+      if (next === undefined) return;
+      next();
+    }
   }
 
   #nopOut(frame: Frame): void {

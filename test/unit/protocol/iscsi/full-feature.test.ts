@@ -175,6 +175,19 @@ describe('Logout (§11.14, §11.15)', () => {
     expect(peer.closed).toBe(false);
   });
 
+  test('of requests that came early, none after a logout whose turn has come is looked at (found by fuzzing)', () => {
+    const { peer, target } = script();
+    const closing = { reasonCode: 0, initiatorTaskTag: 91, cid: 0 };
+    peer.send(LogoutRequest, { ...closing, cmdSN: 2 });
+    peer.send(LogoutRequest, { ...closing, initiatorTaskTag: 92, cmdSN: 3 });
+    peer.send(NopOut, { initiatorTaskTag: 93, targetTransferTag: RESERVED_TAG, cmdSN: 4 });
+    testUnitReady(peer, 1);
+    peer.take(ScsiResponse);
+    expect(peer.take(LogoutResponse)).toMatchObject({ initiatorTaskTag: 91, response: 0 });
+    expect([peer.closed, peer.frames]).toEqual([true, []]);
+    expect(target.facts.filter(({ kind }) => kind === 'internal-error')).toEqual([]);
+  });
+
   test('commands with SCSI end with their responses first; those without their data are dropped', () => {
     const { peer, target } = script({ hold: true });
     testUnitReady(peer, 1);
