@@ -16,9 +16,11 @@
  */
 import { StoreError } from '../lun/errors.ts';
 import type { Checksum } from './checksum.ts';
-import { RECORD_HEADER_BYTES, RECORD_MAGIC, type RecordBody } from './journal-record.ts';
+import { RECORD_HEADER_BYTES, RECORD_MAGIC } from './journal-record.ts';
 import type { JournalSegment, JournalSpace } from './medium/medium.ts';
 import { decodeRecord, type RawRecord } from './record-decoder.ts';
+
+const BATCH_RECORDS = 1024;
 
 /** A record, as the end of what is known. Of a pool without any: all 0. */
 export interface JournalPosition {
@@ -29,15 +31,10 @@ export interface JournalPosition {
   readonly segment: number;
 }
 
-export interface JournalRecord {
-  readonly sequence: number;
-  readonly checksum: number;
-  readonly epoch: number;
-  readonly flags: number;
+/** Records that follow each other in one segment. */
+export interface JournalBatch {
   readonly segment: number;
-  /** Bytes it takes in the journal. */
-  readonly bytes: number;
-  readonly body: RecordBody;
+  readonly records: readonly RawRecord[];
 }
 
 /** The records of one segment that count: `from` to `to`, both included. */
@@ -107,25 +104,33 @@ export async function surveyJournal(
   return chain.survey(flushedSequence);
 }
 
-/** The records that the survey counted, in order. The medium must not have changed since. */
+/**
+ * The records that the survey counted, in order; some at a time, since a turn of an asynchronous generator
+ * costs more than a record does. The medium must not have changed since.
+ */
 export async function* readJournal(
   journal: JournalSpace,
   start: JournalPosition,
   survey: JournalSurvey,
   checksum: Checksum,
-): AsyncGenerator<JournalRecord> {
+): AsyncGenerator<JournalBatch> {
   let sequence = start.sequence;
   for await (const segment of journal.replay()) {
     const piece = survey.pieces.find((candidate) => candidate.segment === segment.number);
     if (piece === undefined) continue;
+    let records: RawRecord[] = [];
     for (const record of recordsOf(segment, checksum)) {
       if (record.sequence < piece.from) continue;
       sequence += 1;
       if (record.sequence !== sequence) throw changedUnderRead(sequence);
-      yield { ...record, segment: segment.number };
+      records.push(record);
       // What stands behind is not of this journal, whatever sequences it has.
       if (sequence === piece.to) break;
+      if (records.length < BATCH_RECORDS) continue;
+      yield { segment: segment.number, records };
+      records = [];
     }
+    if (records.length > 0) yield { segment: segment.number, records };
   }
   if (sequence !== survey.end.sequence) throw changedUnderRead(sequence + 1);
 }

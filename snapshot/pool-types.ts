@@ -68,7 +68,7 @@ export const POOL_DEFAULTS: PoolOptions = {
   tableCacheBytes: 256 * MiB,
   resolvedCacheBytes: 64 * MiB,
   allocatorCacheBytes: 32 * MiB,
-  unflushedBytesMax: 512 * MiB,
+  unflushedBytesMax: 256 * MiB,
   checkpointJournalBytes: 32 * MiB,
   checkpointJournalRecords: 131_072,
   checkpointDirtyPages: 16_384,

@@ -208,7 +208,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     what: 'recovery believes records whose data is not there',
-    edits: [{ file: 'snapshot/recover.ts', find: 'sequence <= survey.flushedSequence ||', put: 'true ||' }],
+    edits: [
+      {
+        file: 'snapshot/verify-data.ts',
+        find: 'record.sequence > this.#options.flushedSequence ?',
+        put: 'false ?',
+      },
+    ],
   },
   {
     what: 'recovery gives back places that are in use again',

@@ -5,13 +5,13 @@
 import { expect, test } from 'vitest';
 import {
   type JournalPosition,
-  type JournalRecord,
   type JournalSurvey,
   readJournal,
   surveyJournal,
 } from '../../../snapshot/journal-reader.ts';
 import { RecordEncoder } from '../../../snapshot/journal-record.ts';
 import type { JournalSegment, JournalSpace } from '../../../snapshot/medium/medium.ts';
+import type { RawRecord } from '../../../snapshot/record-decoder.ts';
 import { plainChecksum } from '../../support/plain-checksum.ts';
 
 const NOTHING: JournalPosition = { sequence: 0, checksum: 0, epoch: 0, segment: 0 };
@@ -36,18 +36,24 @@ function journalOf(segments: readonly JournalSegment[]): JournalSpace {
 
 interface Found {
   readonly survey: JournalSurvey;
-  readonly records: readonly JournalRecord[];
+  readonly records: readonly RawRecord[];
+  /** Of each record. */
+  readonly segments: readonly number[];
   readonly sequences: readonly number[];
 }
 
 async function read(segments: readonly JournalSegment[], start = NOTHING): Promise<Found> {
   const journal = journalOf(segments);
   const survey = await surveyJournal(journal, start, plainChecksum);
-  const records: JournalRecord[] = [];
-  for await (const record of readJournal(journal, start, survey, plainChecksum)) records.push(record);
+  const records: RawRecord[] = [];
+  const found: number[] = [];
+  for await (const batch of readJournal(journal, start, survey, plainChecksum)) {
+    records.push(...batch.records);
+    found.push(...batch.records.map(() => batch.segment));
+  }
   expect(survey.records).toBe(records.length);
   expect(survey.bytes).toBe(records.reduce((sum, record) => sum + record.bytes, 0));
-  return { survey, records, sequences: records.map(({ sequence }) => sequence) };
+  return { survey, records, segments: found, sequences: records.map(({ sequence }) => sequence) };
 }
 
 const upTo = (first: number, last: number): number[] =>
@@ -109,7 +115,7 @@ test('a whole journal is read over its segments, empty ones among them', async (
     { number: 5, bytes: new Uint8Array(0) },
     { number: 6, bytes: new Uint8Array(4096) },
   ];
-  const { survey, records, sequences } = await read([
+  const { survey, records, segments, sequences } = await read([
     first,
     ...empty,
     second,
@@ -120,7 +126,7 @@ test('a whole journal is read over its segments, empty ones among them', async (
     'segment',
     ...['write', 'write', 'write', 'mark', 'structure', 'write', 'write', 'mark'],
   ]);
-  expect(records.map(({ segment }) => segment)).toEqual([4, 4, 4, 4, 4, 4, 7, 7, 7]);
+  expect(segments).toEqual([4, 4, 4, 4, 4, 4, 7, 7, 7]);
   expect(survey.flushedSequence).toBe(6);
   expect(survey.end).toMatchObject({ sequence: 9, epoch: 1, segment: 7 });
 });
@@ -283,8 +289,8 @@ test('a medium that changes between the two walks is an error of the medium', as
   const segments = smallJournal();
   const survey = await surveyJournal(journalOf(segments), NOTHING, plainChecksum);
   const drain = async (): Promise<void> => {
-    for await (const record of readJournal(journalOf(segments.slice(0, 1)), NOTHING, survey, plainChecksum)) {
-      expect(record.sequence).toBeLessThan(7);
+    for await (const batch of readJournal(journalOf(segments.slice(0, 1)), NOTHING, survey, plainChecksum)) {
+      for (const { sequence } of batch.records) expect(sequence).toBeLessThan(7);
     }
   };
   await expect(drain()).rejects.toMatchObject({ code: 'IO' });

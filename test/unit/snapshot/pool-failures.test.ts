@@ -177,7 +177,8 @@ describe('recovery', () => {
     for (const on of ['read', 'replay', 'get', 'scan', 'data-flush', 'journal-flush', 'commit'] as const) {
       const faulty = openFaultyMedium(store, {
         random: seededRandom(3),
-        faults: [{ on, at: 0, how: 'error' }],
+        // Data is read once more, piece by piece.
+        faults: [0, ...(on === 'read' ? [1] : [])].map((at) => ({ on, at, how: 'error' })),
       });
       await expect(Pool.open(faulty, environment), on).rejects.toThrow(code('IO'));
       faulty.end('killed');
