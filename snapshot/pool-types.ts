@@ -82,7 +82,7 @@ export const POOL_DEFAULTS: PoolOptions = {
 };
 
 /** One changed page for so much of the cache: while it is stored it is in memory in several forms. */
-const DIRTY_PAGE_BYTES = 64 * 1024;
+const DIRTY_PAGE_BYTES = 128 * 1024;
 
 /**
  * The bounds of a pool that has this much memory for all its caches together. Not in it is what is always in
