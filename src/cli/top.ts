@@ -67,6 +67,8 @@ function count(tables: number | undefined): number | undefined {
 }
 
 async function top(options: TopOptions): Promise<void> {
+  if (options.json && (options.count ?? 1) > 1)
+    throw new OperatorError('usage', '--json prints one document: with it, --count can only be 1');
   const repeats = process.stdout.isTTY === true && !options.json;
   const tables = options.count ?? (repeats ? Number.POSITIVE_INFINITY : 1);
   const socket = adminSocketOf(options);

@@ -92,6 +92,7 @@ describe('top', () => {
       ['--interval', '0'],
       ['--interval', 'soon'],
       ['--count', '1.5'],
+      ['--count', '2', '--json'],
     ]) {
       expect(await top(...wrong)).toMatchObject({ code: 2, stdout: '' });
     }
