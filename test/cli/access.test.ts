@@ -88,6 +88,25 @@ test('a target that is elsewhere sends logins there, for a while or for good, an
   await server.cli('target', 'delete', name);
 });
 
+test('libiscsi follows a redirection to the server that has the target', async () => {
+  const name = 'iqn.2026-11.com.example:elsewhere';
+  const there = await startServer({ args: ['--target', name, '--init', 'moved:3M'] });
+  try {
+    await server.cli('target', 'create', name);
+    const url = server.url().replace(server.target, name);
+    expect(url).toContain(name);
+    expect((await run('iscsi-readcapacity16', [url])).code, 'no LUN is here').not.toBe(0);
+    // Of the two status codes for it, libiscsi knows that of a temporary move.
+    await server.cli('target', 'redirect', name, `${there.host}:${there.port}`);
+    const { code, stdout } = await run('iscsi-readcapacity16', [url]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Total size:3145728/);
+  } finally {
+    await there.stop();
+    await server.cli('target', 'delete', name);
+  }
+});
+
 test('an initiator is shown the LUNs it is allowed, until it is allowed all', async () => {
   const initiator = 'iqn.1993-08.org.debian:01:masked';
   await server.cli('lun', 'create', 'hidden', '--size', '1M', '--lun', '5');
