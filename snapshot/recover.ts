@@ -9,12 +9,10 @@
  * (the prefix rule).
  */
 import { OperatorError } from '../lun/errors.ts';
-import type { MaybePromise } from '../lun/units.ts';
 import type { CatalogueChange } from './catalogue.ts';
 import { type JournalPosition, readJournal, surveyJournal } from './journal-reader.ts';
 import type { Medium } from './medium/medium.ts';
 import { applyStructure, type PoolParts } from './parts.ts';
-import type { RawRecord } from './record-decoder.ts';
 import type { TablePage } from './table-page.ts';
 import { standing } from './verify-data.ts';
 
@@ -47,34 +45,24 @@ export async function replay(parts: PoolParts, start: JournalPosition): Promise<
   let records = 0;
   const pins = new Set<TablePage>();
   const found = readJournal(journal, start, survey, checksum);
+  const { applier } = parts;
   const { data } = parts.medium;
   for await (const batch of standing(found, { data, checksum, flushedSequence: survey.flushedSequence })) {
-    for (const record of batch.records) {
-      const applied = applyRecord(parts, record, pins);
-      if (applied !== undefined) await applied;
-      const { sequence, checksum: sum, epoch } = record;
+    for (const { sequence, checksum: sum, epoch, body } of batch.records) {
+      if (body.kind === 'write') {
+        const { extents, sums } = body;
+        const loading = applier.pages.prepare(extents, pins);
+        // A journal has more records than may each cost a turn.
+        if (loading !== undefined) await loading;
+        applier.apply({ sequence, extents, sums, lent: undefined });
+        applier.pages.unpin(pins);
+        applier.ended();
+      } else if (body.kind === 'structure') {
+        applyStructure(parts, body.json as CatalogueChange);
+      }
       last = { sequence, checksum: sum, epoch, segment: batch.segment };
       records += 1;
     }
   }
   return { last, records, discardedRecords: survey.end.sequence - last.sequence };
-}
-
-/** Waits only where pages have to be loaded: a journal has more records than may each cost a turn. */
-function applyRecord(
-  parts: PoolParts,
-  { sequence, body }: RawRecord,
-  pins: Set<TablePage>,
-): MaybePromise<void> {
-  if (body.kind === 'structure') applyStructure(parts, body.json as CatalogueChange);
-  if (body.kind !== 'write') return undefined;
-  const { applier } = parts;
-  const { extents, sums } = body;
-  const apply = (): void => {
-    applier.apply({ sequence, extents, sums, lent: undefined });
-    applier.pages.unpin(pins);
-    applier.ended();
-  };
-  const prepared = applier.pages.prepare(extents, pins);
-  return prepared === undefined ? apply() : prepared.then(apply);
 }

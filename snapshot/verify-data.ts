@@ -19,7 +19,6 @@ export interface VerifyOptions {
 const RUN_BLOCKS = 256;
 /** Blocks that are compared together; a window ends with the record that makes it full. */
 const WINDOW_BLOCKS = 1024;
-const WINDOWS_AHEAD = 2;
 
 /** Neighbouring blocks of one record, and their checksums from `sumAt` on. */
 interface Piece {
@@ -43,26 +42,32 @@ export async function* standing(
   batches: AsyncIterable<JournalBatch>,
   options: VerifyOptions,
 ): AsyncGenerator<JournalBatch> {
-  const ahead: Window[] = [];
-  try {
-    for await (const window of windows(batches, options)) {
-      ahead.push(window);
-      if (ahead.length < WINDOWS_AHEAD) continue;
-      const first = ahead.shift() as Window;
-      yield { segment: first.segment, records: await first.standing() };
-      if (!first.stood) return;
-    }
-    for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
-      yield { segment: next.segment, records: await next.standing() };
-      if (!next.stood) return;
-    }
-  } finally {
-    // Nothing may still be read when the caller goes on, or closes the medium.
-    for (const window of ahead) await window.read();
+  for await (const window of readAhead(batches, options)) {
+    yield { segment: window.segment, records: await window.standing() };
+    if (!window.stood) return;
   }
 }
 
-/** Each is being read when it comes. */
+/** Each comes when the one behind it is being read as well. */
+async function* readAhead(
+  batches: AsyncIterable<JournalBatch>,
+  options: VerifyOptions,
+): AsyncGenerator<Window> {
+  let next: Window | undefined;
+  try {
+    for await (const window of windows(batches, options)) {
+      void window.read();
+      const ready = next;
+      next = window;
+      if (ready !== undefined) yield ready;
+    }
+    if (next !== undefined) yield next;
+  } finally {
+    // Nothing may still be read when the caller goes on, or closes the medium.
+    await next?.read();
+  }
+}
+
 async function* windows(
   batches: AsyncIterable<JournalBatch>,
   options: VerifyOptions,
@@ -71,13 +76,11 @@ async function* windows(
     let window = new Window(segment, options);
     for (const record of records) {
       if (window.isFull) {
-        void window.read();
         yield window;
         window = new Window(segment, options);
       }
       window.add(record);
     }
-    void window.read();
     yield window;
   }
 }
@@ -156,11 +159,11 @@ function piecesOf({ body }: RawRecord): Piece[] {
   return pieces;
 }
 
-/** Runs that hold every piece whole; each piece is told its own. */
-function runsOf(pieces: readonly Piece[]): Run[] {
+/** Runs that hold every piece whole; each piece is told its own. The pieces are sorted by place. */
+function runsOf(pieces: Piece[]): Run[] {
   const runs: Run[] = [];
   let last: Run | undefined;
-  for (const piece of [...pieces].sort((one, other) => one.place - other.place)) {
+  for (const piece of pieces.sort((one, other) => one.place - other.place)) {
     const { place, blocks } = piece;
     const end = place + blocks;
     if (last !== undefined && place <= last.place + last.blocks && end - last.place <= RUN_BLOCKS) {
@@ -196,7 +199,7 @@ function matches(
   checksum: VerifyOptions['checksum'],
 ): boolean {
   for (let at = 0; at < blocks; at += 1) {
-    const block = blocks === 1 ? bytes : bytes.subarray(at * POOL_BLOCK_BYTES, (at + 1) * POOL_BLOCK_BYTES);
+    const block = bytes.subarray(at * POOL_BLOCK_BYTES, (at + 1) * POOL_BLOCK_BYTES);
     if (checksum(block) !== sums[sumAt + at]) return false;
   }
   return true;

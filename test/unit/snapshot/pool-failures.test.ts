@@ -178,7 +178,7 @@ describe('recovery', () => {
       const faulty = openFaultyMedium(store, {
         random: seededRandom(3),
         // Data is read once more, piece by piece.
-        faults: [0, ...(on === 'read' ? [1] : [])].map((at) => ({ on, at, how: 'error' })),
+        faults: (on === 'read' ? [0, 1] : [0]).map((at) => ({ on, at, how: 'error' })),
       });
       await expect(Pool.open(faulty, environment), on).rejects.toThrow(code('IO'));
       faulty.end('killed');
