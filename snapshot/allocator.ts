@@ -18,12 +18,12 @@ import assert from 'node:assert';
 import { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
 import { AllocatorCheckpoint } from './allocator-checkpoint.ts';
-import { clearRange, countRange, firstClear, firstSet, setRange } from './bit-runs.ts';
+import { clearRange, countRange, firstClear, firstClearRun, firstSet, setRange } from './bit-runs.ts';
 import type { Checksum } from './checksum.ts';
 import type { StructureCheckpoint } from './copy-on-change.ts';
 import { GroupTable } from './group-table.ts';
 import type { MetaSpace } from './medium/medium.ts';
-import { freePieces, GROUP_PLACES, type PlaceGroup } from './place-group.ts';
+import { eachGroupPart, freePieces, GROUP_PLACES, type PlaceGroup } from './place-group.ts';
 import { FIRST_DATA_PLACE } from './table-page.ts';
 
 /** `blocks` neighbouring places from `place` on. */
@@ -44,10 +44,10 @@ export interface AllocatorOptions {
 const CACHE_BYTES = 32 * 1024 * 1024;
 /** The cursor turns back at the frontier when at least this share of what lies below is free. */
 const REUSE_SHARE = 1 / 4;
+/** For a run, it moves up while less than this is free: what leaves scattered places frees them. */
+const RUN_FREE_SHARE_MAX = 3 / 4;
 /** Groups looked at for one run that is long enough, before pieces are taken. */
 const FIT_GROUPS_MAX = 8;
-/** Groups looked at for one whose bitmap is in memory, before one is loaded. */
-const RESIDENT_LOOKS_MAX = 64;
 
 interface Growing {
   readonly place: number;
@@ -69,6 +69,7 @@ export class Allocator {
   #frontier = 0;
   /** Allocation goes on here. */
   #cursor = FIRST_DATA_PLACE;
+  #runCursor = FIRST_DATA_PLACE;
 
   private constructor(options: AllocatorOptions) {
     assert(options.capacityBlocks > FIRST_DATA_PLACE, 'a data space has places to give away');
@@ -125,6 +126,26 @@ export class Allocator {
     if (this.#fit(runs, blocks)) return runs;
     this.#promisedBlocks += blocks;
     return this.#gather(runs, blocks);
+  }
+
+  /** One run of places, at a cursor of its own, for what is to lie together; undefined: none is at hand. */
+  allocateRun(blocks: number): Run | undefined {
+    if (blocks > this.freeBlocks) return undefined;
+    const runs: Growing[] = [];
+    const cursor = this.#cursor;
+    this.#cursor = this.#runCursor;
+    if (!this.#fit(runs, blocks)) {
+      const below = this.#frontier * GROUP_PLACES;
+      const scattered = this.#freeBelowFrontier < below * RUN_FREE_SHARE_MAX;
+      const extend = scattered && this.#frontier < this.#table.groupCount;
+      const next = (Math.floor(this.#cursor / GROUP_PLACES) + FIT_GROUPS_MAX) * GROUP_PLACES;
+      if (extend) this.#raiseFrontier(this.#frontier + 1);
+      this.#cursor = extend ? below : next < below ? next : FIRST_DATA_PLACE;
+      this.#fit(runs, blocks);
+    }
+    this.#runCursor = this.#cursor;
+    this.#cursor = cursor;
+    return runs[0];
   }
 
   /** The places are stored in a table from now on: busy until now, or free where a journal is replayed. */
@@ -209,17 +230,10 @@ export class Allocator {
     const { group, blocks } = wanted;
     const begin = Math.max(wanted.from, this.#table.startOf(group.number));
     const end = this.#table.endOf(group.number);
-    let at = firstClear(group.taken, begin, end);
-    while (at < end) {
-      const runEnd = firstSet(group.taken, at, Math.min(end, at + blocks));
-      if (runEnd - at === blocks) {
-        this.#take(runs, group, { from: at, to: runEnd });
-        return true;
-      }
-      at = firstClear(group.taken, runEnd, end);
-    }
-    if (begin === this.#table.startOf(group.number)) group.longestRunBlocks = blocks - 1;
-    return false;
+    const at = firstClearRun(group.taken, { from: begin, to: end, length: blocks });
+    if (at < end) this.#take(runs, group, { from: at, to: at + blocks });
+    else if (begin === this.#table.startOf(group.number)) group.longestRunBlocks = blocks - 1;
+    return at < end;
   }
 
   /** Takes what is free from the cursor on, in pieces, until the promise is kept. */
@@ -253,7 +267,7 @@ export class Allocator {
     for (;;) {
       const free = this.#table.firstFree(number, this.#frontier);
       if (free !== undefined) {
-        const chosen = this.#residentNear(free);
+        const chosen = this.#table.knownNear(free, this.#frontier);
         if (chosen !== Math.floor(this.#cursor / GROUP_PLACES)) this.#cursor = chosen * GROUP_PLACES;
         return chosen;
       }
@@ -264,15 +278,6 @@ export class Allocator {
       if (number === this.#frontier) this.#raiseFrontier(this.#frontier + 1);
       this.#cursor = number * GROUP_PLACES;
     }
-  }
-
-  #residentNear(first: number): number {
-    if (this.#table.isKnown(first)) return first;
-    const end = Math.min(this.#frontier, first + RESIDENT_LOOKS_MAX);
-    for (let number = first + 1; number < end; number += 1) {
-      if (this.#table.isKnown(number) && this.#table.freeIn(number) > 0) return number;
-    }
-    return first;
   }
 
   /**
@@ -389,12 +394,6 @@ export class Allocator {
   ): void {
     const end = place + blocks;
     assert(place >= FIRST_DATA_PLACE && blocks > 0 && end <= this.#capacityBlocks, 'places lie in the space');
-    for (let at = place; at < end; ) {
-      const number = Math.floor(at / GROUP_PLACES);
-      const base = number * GROUP_PLACES;
-      const to = Math.min(end - base, GROUP_PLACES);
-      change(this.#table.group(number), at - base, to);
-      at = base + to;
-    }
+    eachGroupPart(place, end, (number, from, to) => change(this.#table.group(number), from, to));
   }
 }

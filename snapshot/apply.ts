@@ -7,6 +7,7 @@
  *   patch        a block merged for a write of part of it: put; trackers keep their entries, whose own
  *                patched contents stand as further patches of the same record (P11)
  *   patch-hole   the same for zeroes
+ *   move         as patch, with nothing to follow: the bytes are those that the live image has already
  *   share        as write, but what the places hold was stored before: each has one entry more, from the
  *                begin of the record on
  *   reclaim      a page of a dropped image: its blocks are given back

@@ -4,7 +4,9 @@
  * known.
  */
 import assert from 'node:assert';
-import type { Run } from './allocator.ts';
+import { StoreError } from '../lun/errors.ts';
+import type { Allocator, Run } from './allocator.ts';
+import { blocksOf } from './blocks-of.ts';
 import { type Extent, hasSums } from './journal-record.ts';
 import type { PendingRecord } from './journal-writer.ts';
 import { type PlacedWrite, POOL_BLOCK_BYTES } from './medium/medium.ts';
@@ -33,6 +35,8 @@ export interface Intent {
   readonly dataBytes: number;
   /** All of it is one record, however large. */
   readonly atomic: boolean;
+  /** It is stored in one run of places, or not at all. */
+  readonly inOneRun?: boolean;
   /** How often it found no room already. */
   tries: number;
   /** Called once: undefined when the change stands. */
@@ -55,7 +59,8 @@ interface DataExtent extends Extent {
 export class PlacedIntent {
   readonly intent: Intent;
   readonly pieces: readonly Piece[];
-  readonly dataBlocks: number;
+  /** Blocks that still want places. */
+  dataBlocks: number;
   finished = false;
   records: readonly PendingRecord[] = [];
   #extents: readonly DataExtent[];
@@ -88,6 +93,12 @@ export class PlacedIntent {
     new RunCursor(runs).place(this);
   }
 
+  /** This run is as long as all its blocks. */
+  placeIn(run: Run): void {
+    this.place([run]);
+    this.dataBlocks = 0;
+  }
+
   setExtents(extents: readonly DataExtent[]): void {
     this.#extents = extents;
   }
@@ -98,15 +109,10 @@ export class PlacedIntent {
       return;
     }
     const sums: number[] = [];
-    for (const { bytes } of this.#extents) {
+    for (const { bytes } of this.pieces) {
       if (bytes === undefined) continue;
-      if (bytes.byteLength === POOL_BLOCK_BYTES) {
-        sums.push(checksum(bytes));
-        continue;
-      }
-      for (let at = 0; at < bytes.byteLength; at += POOL_BLOCK_BYTES) {
-        sums.push(checksum(bytes.subarray(at, at + POOL_BLOCK_BYTES)));
-      }
+      if (bytes.byteLength === POOL_BLOCK_BYTES) sums.push(checksum(bytes));
+      else for (const block of blocksOf(bytes)) sums.push(checksum(block));
     }
     this.#sums = sums;
   }
@@ -164,7 +170,7 @@ function cutIntoRecords(
   };
   for (const extent of extents) {
     let rest: DataExtent = extent;
-    const divisible = rest.kind === 'write' || rest.kind === 'share';
+    const divisible = rest.kind !== 'patch' && hasSums(rest.kind);
     while (divisible && blocks + rest.blocks > cut.blocksMax) {
       const fits = Math.max(0, cut.blocksMax - blocks);
       if (fits > 0) open.push({ ...rest, blocks: fits });
@@ -224,15 +230,20 @@ class RunCursor {
   }
 }
 
+/** What a change is told that wants one run of places, where none is at hand. */
+const NO_RUN = new StoreError('NO_SPACE', 'There is no run of places so long.');
+
 export class Batch {
   placed: PlacedIntent[] = [];
   dataBytes = 0;
+  #wantsRuns = false;
   readonly pins = new Set<TablePage>();
   pinned = false;
 
   add(intent: Intent, views: Views): void {
     this.dataBytes += intent.dataBytes;
     this.placed.push(new PlacedIntent(intent, stillTracked(intent, views)));
+    this.#wantsRuns ||= intent.inOneRun === true;
   }
 
   removeFinished(): void {
@@ -246,9 +257,21 @@ export class Batch {
     return blocks;
   }
 
+  /** Those that want one run each get it, or are told that there is none. */
+  takeRuns(allocator: Pick<Allocator, 'allocateRun'>): void {
+    if (!this.#wantsRuns) return;
+    for (const placed of this.placed) {
+      if (placed.intent.inOneRun !== true) continue;
+      const run = placed.dataBlocks === 0 ? undefined : allocator.allocateRun(placed.dataBlocks);
+      if (run !== undefined) placed.placeIn(run);
+      else placed.finish(placed.dataBlocks === 0 ? undefined : NO_RUN);
+    }
+    this.removeFinished();
+  }
+
   place(runs: readonly Run[]): this {
     const cursor = new RunCursor(runs);
-    for (const placed of this.placed) cursor.place(placed);
+    for (const placed of this.placed) if (placed.dataBlocks > 0) cursor.place(placed);
     return this;
   }
 

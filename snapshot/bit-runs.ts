@@ -53,3 +53,17 @@ function bitsIn(word: number): number {
   pairs = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
   return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
+
+/** Where the first `length` clear bits in a row between `from` and `to` begin; `to` where there are none. */
+export function firstClearRun(
+  words: Uint32Array,
+  { from, to, length }: { readonly from: number; readonly to: number; readonly length: number },
+): number {
+  let at = firstClear(words, from, to);
+  while (at < to) {
+    const end = firstSet(words, at, Math.min(to, at + length));
+    if (end - at === length) return at;
+    at = firstClear(words, end, to);
+  }
+  return to;
+}

@@ -25,6 +25,7 @@ const EXTENT_NAMES = [
   'merge',
   'sweep',
   'share',
+  'move',
 ] as const;
 type ExtentName = Exclude<(typeof EXTENT_NAMES)[number], ''>;
 
@@ -111,7 +112,7 @@ function readWrite(fields: Fields): CheckedBody | undefined {
     const kind = EXTENT_NAMES[fields.u8(at)];
     if (kind === undefined || kind === '') return undefined;
     const blocks = fields.u32(at + 24);
-    const stores = kind === 'write' || kind === 'patch' || kind === 'share';
+    const stores = kind === 'write' || kind === 'patch' || kind === 'share' || kind === 'move';
     if (stores && sumsTaken + blocks > sumCount) return undefined;
     const from = sumsAt + sumsTaken * 4;
     const sums = stores

@@ -78,10 +78,21 @@ export class Replay {
     for (let i = 0; i < extent.blocks; i += 1) {
       const block = extent.block + i;
       const place = extent.sums === undefined ? HOLE_PLACE : extent.place + i;
+      const entry = { place, sum: extent.sums?.[i] ?? 0 };
+      if (extent.kind === 'move') await this.#expectSame(vlun.live, block, entry.sum);
       if (extent.kind !== 'share' && extent.sums !== undefined) this.#take(place);
-      await this.#put(vlun.live, block, { place, sum: extent.sums?.[i] ?? 0 });
+      await this.#put(vlun.live, block, entry);
       if (whole) await this.#forget(below, block);
     }
+  }
+
+  /** What moves is there already. */
+  async #expectSame(image: number, block: number, sum: number): Promise<void> {
+    const page = await this.#page(image, Math.floor(block / BLOCKS_PER_PAGE));
+    const at = block % BLOCKS_PER_PAGE;
+    if ((page.places[at] as number) > HOLE_PLACE && page.sums[at] === sum) return;
+    const what = `${this.#what} moves block ${block} of image ${image}, which has no such entry`;
+    this.#source.findings.add('I14', what);
   }
 
   /** P5, P10: trackers lose their entry. */

@@ -52,7 +52,7 @@ export interface CheckReport {
 }
 
 /** Format 1 had no shared places; a pool keeps it until it is opened for serving. */
-const KNOWN_FORMATS = [1, 2];
+const KNOWN_FORMATS = [1, 2, 3];
 
 /** Checks the pool on an opened medium; rejects only where the medium fails. */
 export async function checkPool(medium: Medium, options: CheckOptions): Promise<CheckReport> {
@@ -117,7 +117,7 @@ async function readState({ meta, checksum, findings }: Source): Promise<StoredSt
   }
   const state = read.value as StoredState;
   if (KNOWN_FORMATS.includes(state.format)) return state;
-  findings.add('I1', `the pool has format ${state.format}, this check knows ${KNOWN_FORMATS.join(' and ')}`);
+  findings.add('I1', `the pool has format ${state.format}, this check knows ${KNOWN_FORMATS.join(', ')}`);
   return undefined;
 }
 

@@ -271,6 +271,7 @@ export class Committer {
   }
 
   #allocate(batch: Batch): MaybePromise<void> {
+    batch.takeRuns(this.#options.allocator);
     const blocks = batch.dataBlocks();
     if (blocks === 0) return this.#store(batch);
     if (blocks > this.#options.allowedBlocks(undefined)) {

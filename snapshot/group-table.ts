@@ -24,6 +24,8 @@ export interface GroupTableOptions {
 
 /** Groups looked at in one search for something to evict, so that many dirty ones do not make it long. */
 const TRIM_LOOKS_MAX = 16;
+/** Groups looked at for one whose bitmap is in memory, before one is loaded. */
+const KNOWN_LOOKS_MAX = 64;
 
 export class GroupTable {
   readonly groupChanges = new ChangeTracker<PlaceGroup>({ copy: (group) => group.copy() });
@@ -128,6 +130,15 @@ export class GroupTable {
       else if ((counts.free[group % CHUNK_GROUPS] as number) > 0) return group;
     }
     return undefined;
+  }
+
+  /** Of the groups from `first` on with free places, one whose bitmap is in memory; else the first. */
+  knownNear(first: number, end: number): number {
+    const last = Math.min(end, first + KNOWN_LOOKS_MAX);
+    for (let number = first; number < last; number += 1) {
+      if (this.isKnown(number) && this.freeIn(number) > 0) return number;
+    }
+    return first;
   }
 
   /** Whether the whole bitmap of the group is known without a load. */

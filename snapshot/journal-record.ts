@@ -18,7 +18,7 @@
  * Payloads, padded with zeroes to 8 bytes:
  *
  *     WRITE       u32 count of extents, u32 count of sums; the extents, 32 bytes; the sums, u32 each, one
- *                 for every block of the `write`, `patch` and `share` extents in their order
+ *                 for every block of the `write`, `patch`, `share` and `move` extents in their order
  *                 extent: u8 kind, 3 zero, u32 vlun, u64 block, u64 place, u32 blocks, 4 zero
  *     STRUCTURE   u32 bytes of the text, 4 zero; the text, JSON in UTF-8
  *     MARK        u64 sequence: every record up to it, and the data of those, is flushed
@@ -44,6 +44,7 @@ export const RECORD_KINDS = { write: 1, structure: 2, mark: 3, segment: 4, check
  * `merge`: page `block` of the hidden image `vlun` went into its only child, image `place`; no blocks.
  * `share`: as `write`, but the places have entries already, and each gets one more.
  * `sweep`: page `block` of the hidden image `vlun` lost what all its children override; no blocks, no place.
+ * `move`: the same bytes, which the live image of `vlun` has already, at other places; nobody reads anything else.
  */
 export const EXTENT_KINDS = {
   write: 1,
@@ -54,6 +55,7 @@ export const EXTENT_KINDS = {
   merge: 6,
   sweep: 7,
   share: 8,
+  move: 9,
 } as const;
 export type ExtentKind = keyof typeof EXTENT_KINDS;
 
@@ -93,7 +95,7 @@ export function hasSums(kind: ExtentKind): boolean {
 
 /** Whether their record came with data of its own, written before it. */
 export function hasData(kind: ExtentKind): boolean {
-  return kind === 'write' || kind === 'patch';
+  return kind === 'write' || kind === 'patch' || kind === 'move';
 }
 
 /** Bytes of a record with a payload of so many. */

@@ -112,6 +112,21 @@ export function* freePieces(
   }
 }
 
+/** Shows `visit` the places before `end` by the groups they are in: its number, and where in it. */
+export function eachGroupPart(
+  place: number,
+  end: number,
+  visit: (number: number, from: number, to: number) => void,
+): void {
+  for (let at = place; at < end; ) {
+    const number = Math.floor(at / GROUP_PLACES);
+    const base = number * GROUP_PLACES;
+    const to = Math.min(end - base, GROUP_PLACES);
+    visit(number, at - base, to);
+    at = base + to;
+  }
+}
+
 /** The bitmap stored for a group; all clear when nothing is. Anything else is the store error CORRUPT. */
 export function decodeGroup(bytes: Uint8Array | undefined, number: number, checksum: Checksum): Uint32Array {
   const words = new Uint32Array(GROUP_WORDS);

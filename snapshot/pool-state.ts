@@ -14,7 +14,7 @@ import { decodeJson, encodeJson } from './stored-json.ts';
  * Raised by every change of what is stored that an older program would misread. A pool of an older format is
  * taken to this one by the checkpoint of its opening.
  */
-export const POOL_FORMAT = 2;
+export const POOL_FORMAT = 3;
 
 export interface PoolState {
   readonly format: number;

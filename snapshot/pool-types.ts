@@ -56,6 +56,10 @@ export interface PoolOptions {
   readonly reclaimPagesPerStep: number;
   /** Pause between two steps of the background while commands come in. */
   readonly reclaimPauseMs: number;
+  /** Shortest read, in blocks, whose scattered blocks are put in order. */
+  readonly reorderBlocksMin: number;
+  /** One of so many scattered reads is followed by that. */
+  readonly reorderOneIn: number;
   /** Shares of the space, in percent, at which initiators and operator are warned. */
   readonly thresholdPercents: readonly number[];
 }
@@ -78,6 +82,8 @@ export const POOL_DEFAULTS: PoolOptions = {
   trimDelayMs: 2000,
   reclaimPagesPerStep: 1024,
   reclaimPauseMs: 10,
+  reorderBlocksMin: 8,
+  reorderOneIn: 4,
   thresholdPercents: [80, 90],
 };
 

@@ -6,6 +6,7 @@
  */
 import { StoreError } from '../lun/errors.ts';
 import type { MaybePromise } from '../lun/units.ts';
+import { blocksOf } from './blocks-of.ts';
 import type { Checksum } from './checksum.ts';
 import { type DataSpace, POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { ReaderEpochs } from './reader-epochs.ts';
@@ -169,8 +170,9 @@ export class BlockReader {
       if (this.#checksum(slice) !== sums[at]) this.#corrupt(view, run);
       return;
     }
-    for (let i = 0; i * POOL_BLOCK_BYTES < slice.byteLength; i += 1) {
-      const sum = this.#checksum(slice.subarray(i * POOL_BLOCK_BYTES, (i + 1) * POOL_BLOCK_BYTES));
+    const blocks = blocksOf(slice);
+    for (let i = 0; i < blocks.length; i += 1) {
+      const sum = this.#checksum(blocks[i] as Uint8Array);
       if (sum !== sums[at + i]) this.#corrupt(view, { block: run.block + i, place: run.place + i });
     }
   }

@@ -24,6 +24,7 @@ const EXTENT_KIND_NAMES: ReadonlyArray<ExtentKind | undefined> = [
   'merge',
   'sweep',
   'share',
+  'move',
 ];
 
 /** A record that proved itself, before its predecessor was compared. */

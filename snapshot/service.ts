@@ -17,6 +17,7 @@ import type { PoolState } from './pool-types.ts';
 import { BlockReader } from './reader.ts';
 import { Reclaimer } from './reclaim.ts';
 import type { Replay } from './recover.ts';
+import { Reorder } from './reorder.ts';
 import { Scrubber } from './scrub.ts';
 import { Space } from './space.ts';
 import { SpaceAhead } from './space-ahead.ts';
@@ -27,6 +28,8 @@ import { Trimmer } from './trim.ts';
 const PURGE_LOOK_MS = 20;
 /** With less than this part of the pool free, giving space back does not wait for commands. */
 const HURRY_SHARE = 1 / 16;
+/** With less room than this part of what is stored, nothing is moved for the sake of its order. */
+const ROOM_SHARE = 1 / 8;
 
 export class PoolService {
   readonly parts: PoolParts;
@@ -35,6 +38,7 @@ export class PoolService {
   readonly merger: Merger;
   readonly committer: Committer;
   readonly flusher: Flusher;
+  readonly reorder: Reorder;
   readonly structure: StructureWriter;
   readonly checkpoint: Checkpoint;
   readonly checkpointer: Checkpointer;
@@ -61,6 +65,7 @@ export class PoolService {
     this.merger = new Merger({ reader: this.reader, resolver, tables });
     this.committer = this.#makeCommitter(replayed);
     this.flusher = this.#makeFlusher();
+    this.reorder = this.#makeReorder();
     this.structure = new StructureWriter({
       parts,
       committer: this.committer,
@@ -186,6 +191,19 @@ export class PoolService {
       bytesMax: options.flushBytes,
       unflushedBytesMax: options.unflushedBytesMax,
       onFailure: (why, cause) => this.fail(why, cause),
+    });
+  }
+
+  #makeReorder(): Reorder {
+    const { tables, references, allocator, environment, options } = this.parts;
+    return new Reorder({
+      committer: this.committer,
+      tables,
+      references,
+      blocksMin: options.reorderBlocksMin,
+      oneIn: options.reorderOneIn,
+      hasRoom: (blocks) => this.space.availableBlocks > allocator.referencedBlocks * ROOM_SHARE + blocks,
+      onFailed: (cause) => environment.onFact({ type: 'background-failed', what: 'moving blocks', cause }),
     });
   }
 

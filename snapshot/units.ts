@@ -34,7 +34,7 @@ export class Units {
   ofVlun(node: VlunNode): VlunUnit {
     const present = this.#vluns.get(node);
     if (present !== undefined) return present;
-    const { gate, reader, merger, committer, flusher, parts } = this.#service;
+    const { gate, reader, merger, committer, flusher, reorder, parts } = this.#service;
     const { resolver, tables } = parts;
     const { environment } = parts;
     const device = new VlunDevice(node, {
@@ -45,6 +45,7 @@ export class Units {
       merger,
       committer,
       flusher,
+      reorder,
       freeze: (from, ranges) => this.#freeze(from, ranges),
       purge: () => this.#purge(node),
       recordBlocks: parts.options.recordBytes / POOL_BLOCK_BYTES,

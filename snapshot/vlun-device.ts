@@ -30,6 +30,7 @@ import type { Merger } from './merge.ts';
 import { PoolDevice } from './pool-device.ts';
 import type { LockRange } from './range-lock.ts';
 import type { BlockReader } from './reader.ts';
+import type { Reorder } from './reorder.ts';
 import type { Resolver } from './resolve.ts';
 import { partsOf, type Span, type SpanPart, spanOf } from './span.ts';
 import { acquire, holding, lockRangesOf, rangeOf } from './span-locks.ts';
@@ -45,6 +46,7 @@ export interface DeviceOptions extends BlockCopyOptions {
   readonly merger: Merger;
   readonly committer: Committer;
   readonly flusher: Flusher;
+  readonly reorder: Reorder;
   /** Copies ranges of the device by reference to where nothing changes them. */
   readonly freeze: (device: VlunDevice, ranges: readonly BlockRange[]) => Promise<FrozenBlocks>;
   /** What was freed is gone from the medium when it completes. */
@@ -91,8 +93,12 @@ export class VlunDevice extends PoolDevice implements BlockDevice {
     const span = spanOf(range, this.#geometry.blockBytes);
     const { lock } = this.#node;
     if (!lock.isFree(span.firstBlock, span.lastBlock, false)) return this.#readInTurn(span, into);
-    const done = readSpan(this.#options.reader, this.#node, span, into);
-    if (!(done instanceof Promise)) return undefined;
+    const { reader, reorder } = this.#options;
+    const done = readSpan(reader, this.#node, span, into);
+    if (!(done instanceof Promise)) {
+      reorder.consider(this.#node, span, into);
+      return undefined;
+    }
     const ticket = lock.acquire(span.firstBlock, span.lastBlock, false, unexpected);
     assert(ticket, 'a range found free is granted in the same turn');
     return done.then(() => this.#options.gate.check()).finally(() => lock.release(ticket));

@@ -137,6 +137,8 @@ function makeWorld(random: Random): World {
       allocatorCacheBytes: random.pick([0, 10_000, 1 << 25]),
       unflushedBytesMax: random.pick([4096, 1 << 20, 1 << 29]),
       checkpointJournalRecords: random.pick([2, 40, 100_000]),
+      reorderBlocksMin: random.pick([2, 2, 8]),
+      reorderOneIn: random.pick([1, 4]),
     },
   };
 }

@@ -170,6 +170,12 @@ export class History {
     this.appended = sequence;
   }
 
+  /** Blocks are stored anew, as they are. */
+  moved(sequence: number, extent: CheckedExtent): void {
+    const wrong = this.#matcher.difference(this.head, [extent]);
+    if (wrong !== undefined) throw new Disagreement(`record ${sequence} moves blocks, and ${wrong}`);
+  }
+
   /** An opening goes on after the record with this sequence: what was appended behind it never comes back. */
   cutAfter(sequence: number): void {
     this.#steps = this.#steps.filter((step) => step.sequence <= sequence);

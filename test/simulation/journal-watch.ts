@@ -1,6 +1,6 @@
 /**
  * Lays every record of the journal at the door of the command that it belongs to. What the background does
- * changes nothing that anyone reads: the history passes over it.
+ * changes nothing that anyone reads: the history passes over it, once what is moved is what is there.
  */
 import type { CheckedChange } from '../../snapshot/check-catalogue.ts';
 import type { CheckedExtent, CheckedRecord } from '../../snapshot/check-journal.ts';
@@ -25,7 +25,8 @@ export function noteRecord(
 }
 
 function noteWrites(history: History, sequence: number, extents: readonly CheckedExtent[]): void {
-  const told = extents.filter(({ kind }) => !BACKGROUND.has(kind));
+  for (const extent of extents) if (extent.kind === 'move') history.moved(sequence, extent);
+  const told = extents.filter(({ kind }) => !BACKGROUND.has(kind) && kind !== 'move');
   if (told.length === 0) history.passed(sequence);
   else history.wrote(sequence, told);
 }

@@ -93,6 +93,12 @@ export class Matcher {
     return first === undefined ? complaint : { ...first, sources };
   }
 
+  /** Where these extents are not what the model has. */
+  difference(model: Model, extents: readonly CheckedExtent[]): string | undefined {
+    const found = this.#compare(model, extents);
+    return typeof found === 'string' ? found : undefined;
+  }
+
   describe({ vlun, block, blocks, sums }: CheckedExtent): string {
     return `${this.#names.get(vlun) ?? vlun}:${block}+${blocks}${sums === undefined ? ' hole' : ''}`;
   }

@@ -4,9 +4,10 @@
  *
  * One that is not here: a flusher that forgets to refuse after the pool has failed. Whoever flushes has
  * passed the gate in the same turn, and a flush that was under way when something else failed is as good as
- * it says; so nothing that anyone sees depends on it, and it is a second belt. Nor are two that some thousand
- * seeds would be needed for, and that test/unit/snapshot/free.test.ts shows: places used again after their
- * record is durable but no mark is, and while a reader of a snapshot that was deleted is still under way.
+ * it says; so nothing that anyone sees depends on it, and it is a second belt. Nor are three that some
+ * thousand seeds would be needed for. Places used again after their record is durable but no mark is, and
+ * while a reader of a snapshot that was deleted is still under way: test/unit/snapshot/free.test.ts; a move
+ * into an image that came between the read and the move: test/unit/snapshot/reorder.test.ts.
  */
 
 /** `find` is text of the source without its types, however its lines are broken; it occurs once in the file. */
@@ -319,6 +320,27 @@ export const MUTANTS: readonly Mutant[] = [
         file: 'snapshot/reference-counts.ts',
         find: 'this.#pageChanges.changing(page); return page;',
         put: 'return page;',
+      },
+    ],
+  },
+  {
+    what: 'blocks are put in order without their lock',
+    edits: [
+      {
+        file: 'snapshot/reorder.ts',
+        find: 'this.#underWay += 1;',
+        put: 'this.#underWay += 1; lock.release(ticket);',
+      },
+      { file: 'snapshot/reorder.ts', find: 'this.node.lock.release(this.#ticket);', put: '' },
+    ],
+  },
+  {
+    what: 'a move is applied as a write: trackers lose what they have',
+    edits: [
+      {
+        file: 'snapshot/apply.ts',
+        find: "whole: extent.kind === 'write'",
+        put: "whole: extent.kind !== 'patch'",
       },
     ],
   },

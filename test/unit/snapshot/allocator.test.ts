@@ -69,6 +69,14 @@ class World {
     expect(allocator.freeBlocks).toBe(free - wanted);
   }
 
+  allocateRun(): void {
+    const blocks = this.random.pick([1, 8, 64, 256]);
+    const run = this.allocator.allocateRun(blocks);
+    if (run === undefined) return;
+    expect(run.blocks).toBe(blocks);
+    this.busy.push(run);
+  }
+
   reference(): void {
     const run = this.draw(this.busy);
     if (run === undefined) return;
@@ -156,7 +164,8 @@ class World {
 
   async step(): Promise<void> {
     const dice = this.random.below(100);
-    if (dice < 30) await this.allocate();
+    if (dice < 26) await this.allocate();
+    else if (dice < 30) this.allocateRun();
     else if (dice < 50) this.reference();
     else if (dice < 65) this.release();
     else if (dice < 84) this.abandon();
@@ -200,6 +209,16 @@ test('what is allocated one after the other lies one after the other, over the b
     expect(await allocator.allocate(256)).toEqual([{ place: expected, blocks: 256 }]);
     expected += 256;
   }
+});
+
+test('a run is taken whole, and the space is extended for it where only scattered places are free', async () => {
+  const { allocator } = await emptyAllocator(10 * GROUP);
+  const [all] = await allocator.allocate(GROUP - 2);
+  for (let place = 2; place < GROUP; place += 2) allocator.abandon(place, 1);
+  expect(all).toEqual({ place: 2, blocks: GROUP - 2 });
+  expect(allocator.allocateRun(16)).toEqual({ place: GROUP, blocks: 16 });
+  expect(allocator.allocateRun(16)).toEqual({ place: GROUP + 16, blocks: 16 });
+  expect(allocator.allocateRun(10 * GROUP)).toBeUndefined();
 });
 
 test('freed space is used again before the never used part grows, once a quarter below is free', async () => {

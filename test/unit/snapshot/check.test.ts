@@ -55,8 +55,8 @@ const CASES: ReadonlyArray<readonly [what: string, found: RegExp, spoil: (pool: 
   ['no state', /^I1: the state of the checkpoint is missing/, (pool) => pool.remove(KEYS.state)],
   [
     'a newer format',
-    /^I1: the pool has format 3/,
-    (pool) => pool.put(KEYS.state, json({ ...STATE, format: 3 })),
+    /^I1: the pool has format 4/,
+    (pool) => pool.put(KEYS.state, json({ ...STATE, format: 4 })),
   ],
   [
     'a table page under the key of another',
@@ -252,6 +252,15 @@ const CASES: ReadonlyArray<readonly [what: string, found: RegExp, spoil: (pool: 
     (pool) => {
       pool.journal = [
         journalWriter().write([{ kind: 1, vlun: 1, block: 0, place: 3, blocks: 1 }], [sumOf(3)]),
+      ];
+    },
+  ],
+  [
+    'a record that moves a block which is not there like that',
+    /^I14: record 8 moves block 0 of image 2, which has no such entry/,
+    (pool) => {
+      pool.journal = [
+        journalWriter().write([{ kind: 9, vlun: 1, block: 0, place: 5, blocks: 1 }], [sumOf(5)]),
       ];
     },
   ],

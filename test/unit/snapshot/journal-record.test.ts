@@ -47,6 +47,19 @@ const GOLDEN: ReadonlyArray<
     { kind: 'write', extents: EXTENTS, sums: Uint32Array.of(0xdeadbeef, 1, 0xffffffff) },
   ],
   [
+    'WRITE of a move',
+    (encoder) => encoder.write([{ kind: 'move', vlun: 8, block: 77, blocks: 1, place: 5 }], [6]),
+    `50000000 d4c3b2a1 0200000001000000 07000000 0100 0000
+     01000000 01000000
+     09000000 08000000 4d00000000000000 0500000000000000 01000000 00000000
+     06000000 00000000`,
+    {
+      kind: 'write',
+      extents: [{ kind: 'move', vlun: 8, block: 77, blocks: 1, place: 5 }],
+      sums: Uint32Array.of(6),
+    },
+  ],
+  [
     'WRITE of a release',
     (encoder) => encoder.write([{ kind: 'reclaim', vlun: 8, block: 77, blocks: 0, place: 0 }], []),
     `48000000 d4c3b2a1 0200000001000000 07000000 0100 0000
