@@ -22,9 +22,12 @@ import type { Contention } from './contention.ts';
 import { Intake, type RunTask } from './intake.ts';
 import { COPY_BYTES_MAX, Outbox } from './outbox.ts';
 import type { Receiver } from './receiver.ts';
+import type { TurnBudget } from './turn-budget.ts';
 
 /** Unsent answers on one connection above which no more commands are read from it. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
+/** Chunks received before their turn, above which no more is read. */
+const LATE_CHUNKS_MAX = 4;
 /** How long a peer may take to read the last bytes after we closed. */
 const LINGER_MS = 2_000;
 
@@ -53,6 +56,7 @@ export interface ConnectionHost {
   readonly buffers: BufferPool;
   readonly contention: Contention;
   readonly backlog: Backlog;
+  readonly turns: TurnBudget;
   /** The nexus for a normal session; undefined for a discovery session. */
   sessionOpened(connection: Connection, session: SessionFacts): Nexus | undefined;
   sessionClosed(connection: Connection, session: SessionFacts, why: string): void;
@@ -73,7 +77,7 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #intake: Intake;
   readonly #waiting: (Event | Turn)[] = [];
-  /** Received while too much was under way; meanwhile nothing is read. */
+  /** Received when it was not its turn; meanwhile nothing is read. */
   readonly #late: Bytes[] = [];
   /** At the present event. */
   #nowMs = 0;
@@ -105,7 +109,7 @@ export class Connection {
     this.#intake = new Intake({
       begin: (command, sinceUs) => this.#begin(command, sinceUs),
       isShared: () => options.host.contention.isShared(this, this.#nowMs),
-      planTurn: () => void options.clock.after(0, () => this.#feed(TURN)),
+      planTurn: () => options.host.turns.wait(() => this.#feed(TURN)),
       backlog: options.host.backlog,
     });
     options.socket.setNoDelay(true);
@@ -123,19 +127,27 @@ export class Connection {
     } else receiver.listen((chunk, memory) => this.#received({ type: 'bytes', chunk, memory }));
   }
 
-  /** Whoever asks for much waits while too much is under way already. */
+  /** Whoever asks for much waits while too much is under way, or once a turn of the loop has done enough. */
   #received(bytes: Bytes): void {
-    const { backlog } = this.#host;
-    const waits = backlog.isFull && this.#intake.askedForMuch(this.#clock.nowMs());
-    if (!waits && this.#late.length === 0) {
+    const waitsFor = this.#late.length === 0 ? this.#busyWith() : undefined;
+    if (waitsFor === undefined && this.#late.length === 0) {
       this.feed(bytes);
       this.#pauseForOthers();
       return;
     }
     bytes.memory?.hold();
-    if (this.#late.push(bytes) > 1) return;
-    this.#socket.pause();
-    backlog.wait(() => this.#goOn());
+    this.#late.push(bytes);
+    // A turn is short, and to stop reading for it costs more than it does.
+    if (waitsFor === this.#host.backlog || this.#late.length === LATE_CHUNKS_MAX) this.#socket.pause();
+    waitsFor?.wait(() => this.#goOn());
+  }
+
+  #busyWith(): Backlog | TurnBudget | undefined {
+    const { backlog, turns } = this.#host;
+    const nowMs = this.#clock.nowMs();
+    if (!this.#intake.askedForMuch(nowMs)) return undefined;
+    if (backlog.isFull) return backlog;
+    return turns.isSpent(nowMs) ? turns : undefined;
   }
 
   /**

@@ -12,6 +12,7 @@ import { Backlog } from './backlog.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { Connection, ConnectionHost, ManageTasks } from './connection.ts';
 import { Contention } from './contention.ts';
+import { TurnBudget } from './turn-budget.ts';
 
 export interface HubOptions {
   readonly clock: Clock;
@@ -45,6 +46,7 @@ export class Hub implements ConnectionHost {
   readonly buffers = new BufferPool();
   readonly contention = new Contention();
   readonly backlog: Backlog;
+  readonly turns: TurnBudget;
   readonly #options: HubOptions;
   readonly #connections = new Set<Connection>();
   readonly #sessions = new Map<number, OpenSession>();
@@ -56,6 +58,7 @@ export class Hub implements ConnectionHost {
   constructor(options: HubOptions) {
     this.#options = options;
     this.backlog = new Backlog(options.clock);
+    this.turns = new TurnBudget(options.clock);
   }
 
   add(connection: Connection): void {
