@@ -76,7 +76,9 @@ export class ContentVerbs {
     try {
       if (request.sizeBytes < sizeBytes) {
         device.resized(request.sizeBytes);
-        await device.cutOff({ from: request.sizeBytes, to: sizeBytes });
+        // The rest of what was its last block goes as well: nobody could tell it from data of its own later.
+        const restBytes = node.above === undefined ? unseenRestBytes(node) : 0;
+        await device.cutOff({ from: request.sizeBytes, to: sizeBytes + restBytes });
       } else {
         await this.#clearLastBlock(node, request.sizeBytes);
       }
@@ -134,18 +136,14 @@ export class ContentVerbs {
     return this.#service.parts.tables.imageStats(image).entries === 0;
   };
 
-  /**
-   * Before a VLUN grows: the rest of the last block of the one at the top of its family may hold what a
-   * larger one that this followed wrote. Nobody has seen it yet unless another is larger already.
-   */
+  /** Before a VLUN grows: what nobody sees past the end of the one at the top of its family is cleared. */
   async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
     let top = node;
     while (top.above !== undefined) top = top.above;
     const { sizeBytes } = top.vlun;
-    const rest = Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES - sizeBytes;
-    const larger = top.below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
-    if (rest === 0 || newSizeBytes <= sizeBytes || larger) return;
-    await this.#units.ofVlun(top).device.cutOff({ from: sizeBytes, to: sizeBytes + rest });
+    const restBytes = unseenRestBytes(top);
+    if (restBytes === 0 || newSizeBytes <= sizeBytes) return;
+    await this.#units.ofVlun(top).device.cutOff({ from: sizeBytes, to: sizeBytes + restBytes });
   }
 
   /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
@@ -173,4 +171,13 @@ export class ContentVerbs {
     const node = this.#service.parts.views.node(id);
     if (node !== undefined) this.#units.tell(node, fact);
   }
+}
+
+/**
+ * The rest of the last block of a VLUN that tracks none: it may hold what a larger one that this followed
+ * wrote. Nobody has seen it yet, unless another is larger already: then 0.
+ */
+function unseenRestBytes({ vlun: { sizeBytes }, below }: VlunNode): number {
+  const larger = below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
+  return larger ? 0 : Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES - sizeBytes;
 }

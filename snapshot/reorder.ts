@@ -45,8 +45,6 @@ const ONE_IN_MAX = 256;
 const UNDER_WAY_MAX = 4;
 
 export class Reorder {
-  /** Blocks moved so far. */
-  movedBlocks = 0;
   readonly #options: ReorderOptions;
   readonly #spare: Uint8Array[] = [];
   #underWay = 0;
@@ -103,7 +101,6 @@ export class Reorder {
   #ended(move: Move, error: unknown): void {
     this.#underWay -= 1;
     if (error === undefined && !move.fellAway) {
-      this.movedBlocks += move.blocks;
       this.#oneIn = this.#options.oneIn;
       return;
     }
@@ -126,7 +123,6 @@ class Move implements Intent {
   readonly dataBytes: number;
   readonly atomic = true;
   readonly inOneRun = true;
-  readonly blocks: number;
   tries = 0;
   fellAway = false;
   readonly #ticket: Ticket;
@@ -140,9 +136,9 @@ class Move implements Intent {
     this.#onEnded = onEnded;
     this.#image = node.vlun.live;
     this.dataBytes = span.bytes;
-    this.blocks = span.bytes / POOL_BLOCK_BYTES;
     const { firstBlock: block } = span;
-    this.pieces = [{ kind: 'move', vlun: node.id, block, blocks: this.blocks, place: 0, bytes }];
+    const blocks = span.bytes / POOL_BLOCK_BYTES;
+    this.pieces = [{ kind: 'move', vlun: node.id, block, blocks, place: 0, bytes }];
   }
 
   readonly stands = (): boolean => {

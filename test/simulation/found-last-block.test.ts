@@ -65,3 +65,23 @@ test('in a last block, a record with a write exactly as it would be is that of t
   };
   expect(await failureOf(script)).toBeUndefined();
 });
+
+test('what a released VLUN had behind its end is gone when it was shrunk and grows again', async () => {
+  // The shrink stored the rest of the old last block, in which a larger VLUN above had written, as its own.
+  const script: Script = {
+    seed: 3246,
+    world: { ...PLAIN_WORLD, atOnceChance: 1, depth: 4 },
+    operations: [
+      { do: 'create', vlun: 'v1', sectors: 1002, blockBytes: 512, writeCache: true },
+      { do: 'preserve', vlun: 'v1', newName: 'v2' },
+      { do: 'preserve', vlun: 'v2', newName: 'v3' },
+      { do: 'preserve', vlun: 'v1', newName: 'v4' },
+      { do: 'resize', vlun: 'v2', sectors: 1880 },
+      { do: 'write-same', vlun: 'v2', range: { at: 2884, blocks: 672 }, zero: false, fua: false },
+      { do: 'release', vlun: 'v3' },
+      { do: 'resize', vlun: 'v3', sectors: 31 },
+      { do: 'resize', vlun: 'v3', sectors: 2880 },
+    ],
+  };
+  expect(await failureOf(script)).toBeUndefined();
+});

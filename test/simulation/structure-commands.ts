@@ -173,14 +173,21 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
 }
 
 /**
- * What a resize deallocates first: what is cut off; or on growing the unseen rest of the last pool block of
- * the VLUN at the top of the family.
+ * What a resize deallocates first: what is cut off, or on growing nothing; and at the top of a family, where
+ * nobody is larger, the unseen rest of its last pool block.
  */
 function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
-  if (sectors < vlun.sectors) return cleared(vlun, sectors, vlun.sectors);
   const top = model.topOf(vlun.name);
   const blockEnd = Math.ceil(top.sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
-  return sectors > top.sectors ? cleared(top, top.sectors, blockEnd) : {};
+  if (sectors >= vlun.sectors) return sectors > top.sectors ? cleared(top, top.sectors, blockEnd) : {};
+  const alone = top === vlun && !hasLarger(model, vlun, vlun.sectors);
+  return cleared(vlun, sectors, alone ? blockEnd : vlun.sectors);
+}
+
+function hasLarger(model: Model, { name }: ModelVlun, sectors: number): boolean {
+  return model
+    .trackersOf(name)
+    .some((tracker) => tracker.sectors > sectors || hasLarger(model, tracker, sectors));
 }
 
 function cleared({ name }: ModelVlun, from: number, to: number): Pick<Verb, 'vlun' | 'pieces'> {
