@@ -5,9 +5,11 @@
  * requests only, nobody waits in a circle.
  *
  * A ticket knows how many earlier ones it waits for, and each of those knows who waits for it; a release
- * therefore looks at nobody else. To find conflicts, tickets are kept in slots: a slot stands for every
- * `SLOTS`-th bucket of 32 blocks, and holds tickets in the order of their arrival. Ranges wider than 2 MiB
- * are few and are kept in one list instead; a request that wide compares itself with everything.
+ * therefore looks at nobody else. To find conflicts, tickets are kept in slots: of n slots, one stands for
+ * every n-th bucket of 32 blocks, and holds tickets in the order of their arrival. There are few slots until
+ * there are many tickets: of many locks with a few tickets each, the slots together would push everything
+ * else out of the processor's cache. Ranges wider than 2 MiB are few and are kept in one list instead; a
+ * request that wide compares itself with everything.
  *
  * One shortcut keeps a queue at a hot block short: an exclusive ticket that covers the new range waits for
  * all that the new one would wait for before it, so what arrived earlier needs no look.
@@ -20,7 +22,9 @@ export interface LockRange {
   readonly last: number;
 }
 
-const SLOTS = 1024;
+/** Powers of two. */
+const SLOTS_MIN = 32;
+const SLOTS_MAX = 1024;
 const BUCKET_BLOCKS = 32;
 /** A range over more buckets than this is wide. */
 const NARROW_BUCKETS_MAX = 17;
@@ -58,6 +62,10 @@ interface Request {
   readonly granted: (ticket: Ticket) => void;
 }
 
+function emptySlots(count: number): Ticket[][] {
+  return Array.from({ length: count }, () => []);
+}
+
 const bucketOf = (block: number): number => Math.floor(block / BUCKET_BLOCKS);
 
 function isWide(range: LockRange): boolean {
@@ -91,7 +99,7 @@ function removeFrom(tickets: Ticket[], ticket: Ticket): void {
 export class RangeLock {
   /** Whoever holds two locks at once takes the one with the lower number first. */
   readonly number: number;
-  readonly #slots: Ticket[][] = [];
+  #slots: readonly Ticket[][] = emptySlots(SLOTS_MIN);
   readonly #wide: Ticket[] = [];
   readonly #waiting = new Map<(ticket: Ticket) => void, Ticket>();
   /** Granted, and not yet told; more than one only while `granted` functions run. */
@@ -104,7 +112,6 @@ export class RangeLock {
 
   constructor(number = 0) {
     this.number = number;
-    for (let slot = 0; slot < SLOTS; slot += 1) this.#slots.push([]);
   }
 
   /** Tickets granted and not released. */
@@ -132,7 +139,7 @@ export class RangeLock {
       );
     }
     for (let bucket = fromBucket; bucket <= toBucket; bucket += 1) {
-      if (meets(this.#slots[bucket & (SLOTS - 1)] as Ticket[], first, last, exclusive)) return false;
+      if (meets(this.#slotOf(bucket), first, last, exclusive)) return false;
     }
     return this.#wideFree(first, last, exclusive);
   }
@@ -207,14 +214,9 @@ export class RangeLock {
     if (ticket.exclusive || this.#exclusive > 0) this.#follow(ticket, false);
     this.#inFlight += 1;
     if (ticket.exclusive) this.#exclusive += 1;
-    if (isWide(ticket)) {
-      this.#wide.push(ticket);
-    } else {
-      const toBucket = bucketOf(ticket.last);
-      for (let bucket = bucketOf(ticket.first); bucket <= toBucket; bucket += 1) {
-        (this.#slots[bucket & (SLOTS - 1)] as Ticket[]).push(ticket);
-      }
-    }
+    if (isWide(ticket)) this.#wide.push(ticket);
+    else this.#put(ticket);
+    if (this.#inFlight > this.#slots.length && this.#slots.length < SLOTS_MAX) this.#spread();
     if (ticket.waitsFor === 0) return ticket;
     assert(!this.#waiting.has(ticket.granted), 'each waiting request has a function of its own');
     ticket.state = 'waiting';
@@ -232,8 +234,26 @@ export class RangeLock {
     }
     const toBucket = bucketOf(ticket.last);
     for (let bucket = bucketOf(ticket.first); bucket <= toBucket; bucket += 1) {
-      removeFrom(this.#slots[bucket & (SLOTS - 1)] as Ticket[], ticket);
+      removeFrom(this.#slotOf(bucket), ticket);
     }
+  }
+
+  #slotOf(bucket: number): Ticket[] {
+    return this.#slots[bucket & (this.#slots.length - 1)] as Ticket[];
+  }
+
+  #put(ticket: Ticket): void {
+    const toBucket = bucketOf(ticket.last);
+    for (let bucket = bucketOf(ticket.first); bucket <= toBucket; bucket += 1) {
+      this.#slotOf(bucket).push(ticket);
+    }
+  }
+
+  /** Twice as many slots, in which the tickets are again in the order of their arrival. */
+  #spread(): void {
+    const tickets = new Set(this.#slots.flat());
+    this.#slots = emptySlots(this.#slots.length * 2);
+    for (const ticket of [...tickets].sort((one, other) => one.order - other.order)) this.#put(ticket);
   }
 
   /**
@@ -248,7 +268,7 @@ export class RangeLock {
     }
     const toBucket = bucketOf(ticket.last);
     for (let bucket = bucketOf(ticket.first); bucket <= toBucket; bucket += 1) {
-      this.#followIn(this.#slots[bucket & (SLOTS - 1)] as Ticket[], ticket, again);
+      this.#followIn(this.#slotOf(bucket), ticket, again);
     }
   }
 
