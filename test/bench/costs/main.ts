@@ -9,6 +9,7 @@ import { CHECKSUMS, DIGESTS } from './checking.ts';
 import type { CostFigure } from './figure.ts';
 import { FLUSHES, LUNS, SESSIONS, SNAPSHOTS } from './many.ts';
 import { NEIGHBOUR } from './neighbour.ts';
+import { PROCESSES } from './processes.ts';
 import { STALL } from './stall.ts';
 
 const FIGURES: readonly CostFigure[] = [
@@ -21,6 +22,7 @@ const FIGURES: readonly CostFigure[] = [
   STALL,
   NEIGHBOUR,
   BACKGROUND,
+  PROCESSES,
 ];
 
 const HELP = `npm run bench -- costs [options]
