@@ -16,6 +16,7 @@ import type { PoolService } from './service.ts';
 import { runSteps, type SeveralRequest } from './several.ts';
 import { adopt } from './staging.ts';
 import type { Units } from './units.ts';
+import { leftOverFrom, unseenRestBytes } from './unseen-rest.ts';
 import { changeCatalogue, withDocuments } from './verb.ts';
 import type { VlunNode } from './views.ts';
 
@@ -136,14 +137,23 @@ export class ContentVerbs {
     return this.#service.parts.tables.imageStats(image).entries === 0;
   };
 
-  /** Before a VLUN grows: what nobody sees past the end of the one at the top of its family is cleared. */
+  /**
+   * Before a VLUN grows: what nobody sees past the end of the one at the top of its family is cleared, and of
+   * it and those between what is left over there.
+   */
   async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
-    let top = node;
-    while (top.above !== undefined) top = top.above;
-    const { sizeBytes } = top.vlun;
-    const restBytes = unseenRestBytes(top);
-    if (restBytes === 0 || newSizeBytes <= sizeBytes) return;
-    await this.#units.ofVlun(top).device.cutOff({ from: sizeBytes, to: sizeBytes + restBytes });
+    const { tables } = this.#service.parts;
+    for (let one: VlunNode | undefined = node; one !== undefined; one = one.above) {
+      const { sizeBytes } = one.vlun;
+      const restBytes = unseenRestBytes(one);
+      if (restBytes === 0 || newSizeBytes <= sizeBytes) continue;
+      const { device } = this.#units.ofVlun(one);
+      const tracker = one.above === undefined ? undefined : one;
+      const wanted = async (): Promise<boolean> =>
+        tracker === undefined ||
+        (await leftOverFrom(tables, tracker, Math.floor(sizeBytes / POOL_BLOCK_BYTES))) !== undefined;
+      await device.cutOff({ from: sizeBytes, to: sizeBytes + restBytes }, wanted);
+    }
   }
 
   /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */
@@ -171,13 +181,4 @@ export class ContentVerbs {
     const node = this.#service.parts.views.node(id);
     if (node !== undefined) this.#units.tell(node, fact);
   }
-}
-
-/**
- * The rest of the last block of a VLUN that tracks none: it may hold what a larger one that this followed
- * wrote. Nobody has seen it yet, unless another is larger already: then 0.
- */
-function unseenRestBytes({ vlun: { sizeBytes }, below }: VlunNode): number {
-  const larger = below.some(({ vlun }) => vlun.sizeBytes > sizeBytes);
-  return larger ? 0 : Math.ceil(sizeBytes / POOL_BLOCK_BYTES) * POOL_BLOCK_BYTES - sizeBytes;
 }

@@ -1,8 +1,9 @@
 /**
  * A write of part of a pool block (P11). The block is merged with what its VLUN reads there. A tracker below
  * gets the same bytes in a block of its own where it reads something else than the VLUN it tracks: because it
- * has an entry, or because its frozen base has one. Where it reads the same, it goes on following and reads
- * the merged block. All of it stands in one journal record; the caller holds the block's lock.
+ * has an entry, or because its frozen base has one, or because the rest of its last block is left over from
+ * before (unseen-rest.ts). Where it reads the same, it goes on following and reads the merged block. All of
+ * it stands in one journal record; the caller holds the block's lock.
  *
  * What is read here cannot change before the record stands: the lock keeps writes out, and structural changes
  * that come first leave alone what every VLUN reads. Patches of a tracker that was released meanwhile fall
@@ -16,6 +17,7 @@ import type { Resolver } from './resolve.ts';
 import { ABSENT, FIRST_DATA_PLACE, PAGE_BLOCKS } from './table-page.ts';
 import type { TableStore } from './table-store.ts';
 import { notBefore } from './unit-read.ts';
+import { leftOverFrom } from './unseen-rest.ts';
 import type { VlunNode } from './views.ts';
 
 /** Bytes to put into one pool block. */
@@ -55,7 +57,7 @@ export class Merger {
     for (const tracker of [...node.children]) {
       try {
         const place = await this.#placeRead(tracker, patch.block);
-        if (place !== above.place || (await this.#hasEntry(tracker, patch.block))) {
+        if (place !== above.place || (await this.#isApart(tracker, patch.block))) {
           const piece = await this.#mergedUnlessBad(tracker, patch);
           if (piece !== undefined) pieces.push(piece);
         }
@@ -89,6 +91,8 @@ export class Merger {
     } catch (cause) {
       throw notBefore(cause, (patch.block * POOL_BLOCK_BYTES + patch.skipBytes) / node.blockBytes);
     }
+    const leftOver = await leftOverFrom(this.#options.tables, node, patch.block);
+    if (leftOver !== undefined) bytes.fill(0, leftOver);
     bytes.set(patch.bytes, patch.skipBytes);
     return { kind: 'patch', vlun: node.id, block: patch.block, blocks: 1, place: 0, bytes };
   }
@@ -100,8 +104,11 @@ export class Merger {
     return place < FIRST_DATA_PLACE ? ABSENT : place;
   }
 
-  async #hasEntry(node: VlunNode, block: number): Promise<boolean> {
-    const page = await this.#options.tables.page(node.vlun.live, Math.floor(block / PAGE_BLOCKS));
-    return page !== undefined && page.at(block % PAGE_BLOCKS) !== ABSENT;
+  /** It has an entry of its own, or reads the same place otherwise than the VLUN above does. */
+  async #isApart(node: VlunNode, block: number): Promise<boolean> {
+    const { tables } = this.#options;
+    const page = await tables.page(node.vlun.live, Math.floor(block / PAGE_BLOCKS));
+    if (page !== undefined && page.at(block % PAGE_BLOCKS) !== ABSENT) return true;
+    return (await leftOverFrom(tables, node, block)) !== undefined;
   }
 }

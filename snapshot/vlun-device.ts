@@ -32,7 +32,7 @@ import type { LockRange } from './range-lock.ts';
 import type { BlockReader } from './reader.ts';
 import type { Reorder } from './reorder.ts';
 import type { Resolver } from './resolve.ts';
-import { partsOf, type Span, type SpanPart, spanOf } from './span.ts';
+import { partsOf, type Span, type SpanPart, spanOf, spanOfBytes } from './span.ts';
 import { acquire, holding, lockRangesOf, rangeOf } from './span-locks.ts';
 import type { TableStore } from './table-store.ts';
 import { readSpan } from './unit-read.ts';
@@ -196,16 +196,17 @@ export class VlunDevice extends PoolDevice implements BlockDevice {
   }
 
   /**
-   * Deallocates what lies past this size, as the first step of a shrink; nothing new may be running there.
+   * Deallocates what lies past the end, or will, before the size changes; nothing new may be running there.
+   * `wanted` is asked first, with the range locked.
    */
-  async cutOff(bytes: { readonly from: number; readonly to: number }): Promise<void> {
-    const { blockBytes } = this.#geometry;
-    const range = {
-      lba: bytes.from / blockBytes,
-      blocks: (bytes.to - bytes.from) / blockBytes,
-    } as BlockRange;
-    const span = spanOf(range, blockBytes);
-    await this.#changing([rangeOf(span)], { fua: false }, () => this.#clear(span));
+  async cutOff(
+    bytes: { readonly from: number; readonly to: number },
+    wanted: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<void> {
+    const span = spanOfBytes(bytes.from, bytes.to - bytes.from);
+    await this.#changing([rangeOf(span)], { fua: false }, async () => {
+      if (await wanted()) await this.#clear(span);
+    });
   }
 
   /** Runs `change` while no command of the family is running; those that come meanwhile wait. */

@@ -53,3 +53,47 @@ test('what a copy over a part of its source takes is known only once a record te
   };
   expect(await failureOf(script)).toBeUndefined();
 });
+
+test('what might have been records of a copy onto itself were perhaps none of them, each by itself', async () => {
+  // It came last and found nothing; a hole and a block that another copy shared looked like its own.
+  const script: Script = {
+    seed: 115910,
+    world: {
+      capacityBlocks: 20000,
+      journalSegmentBytes: 65536,
+      atOnceChance: 0,
+      patient: true,
+      depth: 16,
+      options: {
+        flushIntervalMs: 10,
+        tableCacheBytes: 0,
+        resolvedCacheBytes: 0,
+        checkpointJournalBytes: 4000,
+        checkpointDirtyPages: 3,
+        recordBytes: 4096,
+        unflushedBytesMax: 4096,
+        reorderBlocksMin: 2,
+        reorderOneIn: 1,
+      },
+    },
+    operations: [
+      { do: 'create', vlun: 'v1', sectors: 64, blockBytes: 4096, writeCache: true },
+      { do: 'write', vlun: 'v1', range: { at: 417, blocks: 1 }, fua: false, atomic: false },
+      { do: 'write', vlun: 'v1', range: { at: 451, blocks: 5 }, fua: false, atomic: true },
+      { do: 'unmap', vlun: 'v1', ranges: [{ at: 419, blocks: 16 }] },
+      { do: 'unmap', vlun: 'v1', ranges: [{ at: 374, blocks: 1 }] },
+      { do: 'write', vlun: 'v1', range: { at: 449, blocks: 14 }, fua: false, atomic: false },
+      { do: 'copy', vlun: 'v1', range: { at: 447, blocks: 300 }, fua: false, from: 'v1', at: 455 },
+      {
+        do: 'unmap',
+        vlun: 'v1',
+        ranges: [
+          { at: 265, blocks: 20 },
+          { at: 450, blocks: 1 },
+        ],
+      },
+      { do: 'copy', vlun: 'v1', range: { at: 528, blocks: 237 }, fua: false, from: 'v1', at: 536 },
+    ],
+  };
+  expect(await failureOf(script)).toBeUndefined();
+});

@@ -12,10 +12,17 @@ import type { Stage } from './stage.ts';
 
 type On<K extends Operation['do']> = Extract<Operation, { do: K }>;
 
+interface Cleared {
+  readonly vlun: string;
+  readonly pieces: Command['pieces'];
+}
+
 interface Verb {
   readonly what: string;
   readonly vlun?: string;
   readonly pieces?: Command['pieces'];
+  /** What it may clear besides, of other VLUNs: zeroes over zeroes, to everybody else. */
+  readonly besides?: readonly Cleared[];
   readonly restructure: Restructuring;
   readonly call: () => Promise<unknown>;
   readonly recognises: (change: CheckedChange) => boolean;
@@ -57,9 +64,17 @@ function verbOf(stage: Stage, operation: Operation): Verb | undefined {
 export function issueStructure(stage: Stage, operation: Operation): boolean {
   const verb = verbOf(stage, operation);
   if (verb === undefined) return false;
-  const { call, recognises, ...described } = verb;
+  const { call, recognises, besides = [], ...described } = verb;
   const command = stage.history.issue(described);
-  stage.trackStructure({ command, call, recognises });
+  const others = besides.map((one) => stage.history.issue({ ...one, what: `${verb.what}, before that` }));
+  const callAndEnd = async (): Promise<unknown> => {
+    try {
+      return await call();
+    } finally {
+      for (const one of others) if (one.ended === undefined) stage.history.abandon(one);
+    }
+  };
+  stage.trackStructure({ command, call: callAndEnd, recognises });
   return true;
 }
 
@@ -165,6 +180,7 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
   if (!history.head.mayResize(name, sectors)) return undefined;
   return {
     ...clearedBy(history.head, vlun, sectors),
+    besides: leftOverIn(history.head, vlun, sectors),
     what: `resize ${name} to ${sectors} sectors`,
     restructure: (model) => model.resize(name, sizeBytes),
     call: () => pool.resizeVlun({ name, sizeBytes, shrink: true }),
@@ -182,6 +198,20 @@ function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Pick<Verb, '
   if (sectors >= vlun.sectors) return sectors > top.sectors ? cleared(top, top.sectors, blockEnd) : {};
   const alone = top === vlun && !hasLarger(model, vlun, vlun.sectors);
   return cleared(vlun, sectors, alone ? blockEnd : vlun.sectors);
+}
+
+/**
+ * What a VLUN that tracks another may have left over past its end (snapshot/unseen-rest.ts) is zeroes here,
+ * and is stored as such before it grows, or one below it.
+ */
+function leftOverIn(model: Model, vlun: ModelVlun, sectors: number): Cleared[] {
+  if (vlun.tracks === undefined) return [];
+  const more = leftOverIn(model, model.vlun(vlun.tracks), sectors);
+  const blockEnd = Math.ceil(vlun.sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
+  const isZero = vlun.stamps.subarray(vlun.sectors, blockEnd).every((stamp) => stamp === 0);
+  if (sectors <= vlun.sectors || blockEnd === vlun.sectors || !isZero) return more;
+  const zeroes = piece(vlun.sectors, new Uint32Array(blockEnd - vlun.sectors));
+  return [...more, { vlun: vlun.name, pieces: [zeroes] }];
 }
 
 function hasLarger(model: Model, { name }: ModelVlun, sectors: number): boolean {
