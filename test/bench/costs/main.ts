@@ -7,6 +7,7 @@ import { conditions, table, writePage } from '../snapshots/page.ts';
 import { BACKGROUND } from './background.ts';
 import { CHECKSUMS, DIGESTS } from './checking.ts';
 import type { CostFigure } from './figure.ts';
+import { HANDOVER } from './handover.ts';
 import { FLUSHES, LUNS, SESSIONS, SNAPSHOTS } from './many.ts';
 import { NEIGHBOUR } from './neighbour.ts';
 import { PROCESSES } from './processes.ts';
@@ -23,6 +24,7 @@ const FIGURES: readonly CostFigure[] = [
   NEIGHBOUR,
   BACKGROUND,
   PROCESSES,
+  HANDOVER,
 ];
 
 const HELP = `npm run bench -- costs [options]
