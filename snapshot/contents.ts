@@ -6,7 +6,6 @@
 import type { UnitFact } from '../lun/logical-unit.ts';
 import { Draft, type VlunObject } from './catalogue.ts';
 import type { Lookup } from './lookup.ts';
-import { POOL_BLOCK_BYTES } from './medium/medium.ts';
 import type { AdoptRequest, ResizeRequest, RollbackRequest, WithDocuments } from './pool-types.ts';
 import { UNIT_DOCUMENT_PREFIX } from './pool-unit.ts';
 import { checkDocuments } from './requests.ts';
@@ -16,7 +15,7 @@ import type { PoolService } from './service.ts';
 import { runSteps, type SeveralRequest } from './several.ts';
 import { adopt } from './staging.ts';
 import type { Units } from './units.ts';
-import { leftOverFrom, unseenRestBytes } from './unseen-rest.ts';
+import { growingWouldShow, unseenRestBytes } from './unseen-rest.ts';
 import { changeCatalogue, withDocuments } from './verb.ts';
 import type { VlunNode } from './views.ts';
 
@@ -142,18 +141,18 @@ export class ContentVerbs {
    * it and those between what is left over there.
    */
   async #clearLastBlock(node: VlunNode, newSizeBytes: number): Promise<void> {
-    const { tables } = this.#service.parts;
-    for (let one: VlunNode | undefined = node; one !== undefined; one = one.above) {
-      const { sizeBytes } = one.vlun;
-      const restBytes = unseenRestBytes(one);
-      if (restBytes === 0 || newSizeBytes <= sizeBytes) continue;
-      const { device } = this.#units.ofVlun(one);
-      const tracker = one.above === undefined ? undefined : one;
-      const wanted = async (): Promise<boolean> =>
-        tracker === undefined ||
-        (await leftOverFrom(tables, tracker, Math.floor(sizeBytes / POOL_BLOCK_BYTES))) !== undefined;
-      await device.cutOff({ from: sizeBytes, to: sizeBytes + restBytes }, wanted);
-    }
+    for (let one: VlunNode | undefined = node; one !== undefined; one = one.above)
+      if (newSizeBytes > one.sizeBytes) await this.#clearRest(one);
+  }
+
+  async #clearRest(node: VlunNode): Promise<void> {
+    const { sizeBytes } = node;
+    const restBytes = unseenRestBytes(node);
+    if (restBytes === 0) return;
+    const { device } = this.#units.ofVlun(node);
+    await device.cutOff({ from: sizeBytes, to: sizeBytes + restBytes }, () =>
+      growingWouldShow(this.#service.parts.tables, node),
+    );
   }
 
   /** A verb that gives a VLUN other contents of this size: no command of its family runs across it. */

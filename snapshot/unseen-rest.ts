@@ -22,6 +22,16 @@ export function unseenRestBytes({ vlun: { sizeBytes }, below }: VlunNode): numbe
 }
 
 /**
+ * Whether the rest holds, or may, what nobody is to see when the VLUN grows. The caller holds the lock of its
+ * last block. May have to load.
+ */
+export async function growingWouldShow(tables: TableStore, node: VlunNode): Promise<boolean> {
+  if (node.above === undefined) return true;
+  const lastBlock = Math.floor(node.sizeBytes / POOL_BLOCK_BYTES);
+  return (await leftOverFrom(tables, node, lastBlock)) !== undefined;
+}
+
+/**
  * Where in this block, in bytes, begins what is left over; undefined where nothing is. The caller holds the
  * block's lock. May have to load.
  */

@@ -1,9 +1,7 @@
 /** Scripts like those of found.test.ts, about what differs between snapshots. */
 import { expect, test } from 'vitest';
-import { PLAIN_WORLD, type Script } from './script.ts';
+import { PLAIN_VLUN, PLAIN_WORLD, type Script } from './script.ts';
 import { failureOf } from './simulate.ts';
-
-const size = { blockBytes: 512, writeCache: true } as const;
 
 /** v2 tracks the larger v1, and grows over what v1 has stored past the end of v2. */
 function grown(from: string, to: string): Script {
@@ -11,7 +9,7 @@ function grown(from: string, to: string): Script {
     seed: 2420,
     world: { ...PLAIN_WORLD, depth: 1 },
     operations: [
-      { do: 'create', vlun: 'v1', sectors: 12, ...size },
+      { do: 'create', vlun: 'v1', sectors: 12, ...PLAIN_VLUN },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },
       { do: 'resize', vlun: 'v1', sectors: 952 },
       { do: 'write', vlun: 'v1', range: { at: 8, blocks: 800 }, fua: false, atomic: false },

@@ -3,11 +3,8 @@
  * kept as they are. Who wrote it cannot be told from its sum alone.
  */
 import { expect, test } from 'vitest';
-import { PLAIN_WORLD, type Script } from './script.ts';
+import { PLAIN_VLUN, PLAIN_WORLD, PLAIN_WRITE, type Script } from './script.ts';
 import { failureOf } from './simulate.ts';
-
-const size = { blockBytes: 512, writeCache: true } as const;
-const data = { do: 'write', fua: false, atomic: false } as const;
 
 test('in a last block that nobody can compare, commands keep their order', async () => {
   // A copy inside one VLUN came before a write of the same sector.
@@ -94,10 +91,10 @@ test('P15: nor does one that tracks another show, once it was rolled back, what 
     seed: 117113,
     world: PLAIN_WORLD,
     operations: [
-      { do: 'create', vlun: 'v1', sectors: 604, ...size },
+      { do: 'create', vlun: 'v1', sectors: 604, ...PLAIN_VLUN },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },
       { do: 'resize', vlun: 'v2', sectors: 535 },
-      { ...data, vlun: 'v1', range: { at: 532, blocks: 16 } },
+      { ...PLAIN_WRITE, vlun: 'v1', range: { at: 532, blocks: 16 } },
       { do: 'settle' },
       { do: 'snapshot', targets: [{ vlun: 'v2', snapshot: 's1' }] },
       { do: 'settle' },
@@ -115,20 +112,20 @@ test('P15: nor does it after a part of that block was written in between', async
     seed: 1,
     world: PLAIN_WORLD,
     operations: [
-      { do: 'create', vlun: 'v1', sectors: 604, ...size },
+      { do: 'create', vlun: 'v1', sectors: 604, ...PLAIN_VLUN },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },
       { do: 'preserve', vlun: 'v2', newName: 'v3' },
       { do: 'resize', vlun: 'v3', sectors: 530 },
       { do: 'resize', vlun: 'v2', sectors: 535 },
-      { ...data, vlun: 'v1', range: { at: 530, blocks: 16 } },
+      { ...PLAIN_WRITE, vlun: 'v1', range: { at: 530, blocks: 16 } },
       { do: 'settle' },
       { do: 'snapshot', targets: [{ vlun: 'v2', snapshot: 's1' }] },
       { do: 'settle' },
       { do: 'rollback', vlun: 'v2', snapshot: 's1' },
       { do: 'settle' },
-      { ...data, vlun: 'v3', range: { at: 529, blocks: 1 } },
+      { ...PLAIN_WRITE, vlun: 'v3', range: { at: 529, blocks: 1 } },
       { do: 'settle' },
-      { ...data, vlun: 'v1', range: { at: 531, blocks: 1 } },
+      { ...PLAIN_WRITE, vlun: 'v1', range: { at: 531, blocks: 1 } },
       { do: 'settle' },
       { do: 'resize', vlun: 'v2', sectors: 852 },
       { do: 'settle' },

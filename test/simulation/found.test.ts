@@ -3,7 +3,7 @@
  * it. They are kept as they are, for what a seed becomes changes with the generator.
  */
 import { expect, test } from 'vitest';
-import { PLAIN_WORLD, type Script } from './script.ts';
+import { PLAIN_VLUN, PLAIN_WORLD, PLAIN_WRITE, type Script } from './script.ts';
 import { failureOf } from './simulate.ts';
 
 test('a VLUN that tracks since an UNMAP began owes nothing to what the UNMAP found', async () => {
@@ -298,19 +298,16 @@ test('of two copies of the same blocks to the same place either has its record',
   expect(await failureOf(script)).toBeUndefined();
 });
 
-const size = { blockBytes: 512, writeCache: true } as const;
-const data = { do: 'write', fua: false, atomic: false } as const;
-
 test('P15: what a tracker never saw past the end of a released VLUN does not show when the tracker grows', async () => {
   const script: Script = {
     seed: 3318,
     world: PLAIN_WORLD,
     operations: [
-      { do: 'create', vlun: 'v1', sectors: 64, ...size },
+      { do: 'create', vlun: 'v1', sectors: 64, ...PLAIN_VLUN },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },
       { do: 'preserve', vlun: 'v2', newName: 'v3' },
       { do: 'resize', vlun: 'v1', sectors: 640 },
-      { ...data, vlun: 'v1', range: { at: 152, blocks: 480 } },
+      { ...PLAIN_WRITE, vlun: 'v1', range: { at: 152, blocks: 480 } },
       { do: 'settle' },
       { do: 'snapshot', targets: [{ vlun: 'v3', snapshot: 's1' }] },
       { do: 'settle' },
@@ -328,11 +325,11 @@ test('P15: nor what lies in the rest of the last block of the released one', asy
     seed: 1,
     world: PLAIN_WORLD,
     operations: [
-      { do: 'create', vlun: 'v1', sectors: 66, ...size },
+      { do: 'create', vlun: 'v1', sectors: 66, ...PLAIN_VLUN },
       { do: 'preserve', vlun: 'v1', newName: 'v2' },
       { do: 'preserve', vlun: 'v2', newName: 'v3' },
       { do: 'resize', vlun: 'v1', sectors: 640 },
-      { ...data, vlun: 'v1', range: { at: 0, blocks: 640 } },
+      { ...PLAIN_WRITE, vlun: 'v1', range: { at: 0, blocks: 640 } },
       { do: 'settle' },
       { do: 'release', vlun: 'v2' },
       { do: 'settle' },

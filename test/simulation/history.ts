@@ -239,38 +239,20 @@ export class History {
     for (let from = 0; from < one.stamps.length; from += 1) {
       const flag = one.covered[from];
       if (flag === COVERED) continue;
-      const perhaps = command.copied !== undefined && flag === PERHAPS;
       // What perhaps were records of a copy may have been so one by one, each of another moment.
-      const end = perhaps ? endOfBlock(one, from) : one.stamps.length;
+      const apart = command.copied !== undefined && flag === PERHAPS;
+      const end = apart ? endOfBlock(one, from) : one.stamps.length;
       let to = from + 1;
       while (to < end && one.covered[to] === flag) to += 1;
-      const part = { firstSector: one.firstSector + from, stamps: one.stamps.subarray(from, to) };
-      if (perhaps) this.#expectCopied(command, vlun, { ...part, from, to });
-      else {
-        this.#expectAlready(command, vlun, part);
-        if (command.copied !== undefined) this.#expectNothing(command, command.copied, { from, to });
+      this.#expectAlready(command, vlun, {
+        firstSector: one.firstSector + from,
+        stamps: one.stamps.subarray(from, to),
+      });
+      if (command.copied !== undefined && flag !== PERHAPS) {
+        this.#expectNothing(command, command.copied, { from, to });
       }
       from = to - 1;
     }
-  }
-
-  /** The record may have been the copy's; if it was not, there was nothing in the source. */
-  #expectCopied(
-    command: Command,
-    vlun: string,
-    part: { firstSector: number; stamps: Uint32Array; from: number; to: number },
-  ): void {
-    const { firstSector, stamps } = part;
-    const region = { vlun, firstSector, sectors: stamps.length };
-    const visible = Math.max(0, Math.min(stamps.length, this.head.vlun(vlun).sectors - firstSector));
-    const wanted = stamps.subarray(0, visible);
-    const asRecorded = (found: Uint32Array): boolean => equal(found.subarray(0, visible), wanted);
-    if (this.everSince(command, region, asRecorded)) {
-      this.#expectAlready(command, vlun, part);
-      return;
-    }
-    this.#expectAlready(command, vlun, { firstSector, stamps: new Uint32Array(stamps.length) });
-    this.#expectNothing(command, command.copied as CopySource, part);
   }
 
   /** Sectors that a copy made no record for: there was nothing in the source. */

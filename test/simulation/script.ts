@@ -30,6 +30,10 @@ export const PLAIN_WORLD: World = {
   options: {},
 };
 
+/** What a VLUN and a write are in scripts that are about something else. */
+export const PLAIN_VLUN = { blockBytes: 512, writeCache: true } as const;
+export const PLAIN_WRITE = { do: 'write', fua: false, atomic: false } as const;
+
 /** `at` and `blocks` are logical blocks; they are taken modulo the capacity of the VLUN that is met. */
 export interface Range {
   readonly at: number;

@@ -192,12 +192,12 @@ function resize({ pool, history }: Stage, { vlun: name, sectors }: On<'resize'>)
  * What a resize deallocates first: what is cut off, or on growing nothing; and at the top of a family, where
  * nobody is larger, the unseen rest of its last pool block.
  */
-function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Pick<Verb, 'vlun' | 'pieces'> {
+function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Cleared | undefined {
   const top = model.topOf(vlun.name);
-  const blockEnd = Math.ceil(top.sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
-  if (sectors >= vlun.sectors) return sectors > top.sectors ? cleared(top, top.sectors, blockEnd) : {};
+  if (sectors >= vlun.sectors)
+    return sectors > top.sectors ? cleared(top, top.sectors, blockEnd(top)) : undefined;
   const alone = top === vlun && !hasLarger(model, vlun, vlun.sectors);
-  return cleared(vlun, sectors, alone ? blockEnd : vlun.sectors);
+  return cleared(vlun, sectors, alone ? blockEnd(vlun) : vlun.sectors);
 }
 
 /**
@@ -206,12 +206,15 @@ function clearedBy(model: Model, vlun: ModelVlun, sectors: number): Pick<Verb, '
  */
 function leftOverIn(model: Model, vlun: ModelVlun, sectors: number): Cleared[] {
   if (vlun.tracks === undefined) return [];
-  const more = leftOverIn(model, model.vlun(vlun.tracks), sectors);
-  const blockEnd = Math.ceil(vlun.sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
-  const isZero = vlun.stamps.subarray(vlun.sectors, blockEnd).every((stamp) => stamp === 0);
-  if (sectors <= vlun.sectors || blockEnd === vlun.sectors || !isZero) return more;
-  const zeroes = piece(vlun.sectors, new Uint32Array(blockEnd - vlun.sectors));
-  return [...more, { vlun: vlun.name, pieces: [zeroes] }];
+  const above = leftOverIn(model, model.vlun(vlun.tracks), sectors);
+  const isZero = vlun.stamps.subarray(vlun.sectors, blockEnd(vlun)).every((stamp) => stamp === 0);
+  const own = sectors > vlun.sectors && isZero ? cleared(vlun, vlun.sectors, blockEnd(vlun)) : undefined;
+  return own === undefined ? above : [...above, own];
+}
+
+/** Where the last pool block of the VLUN ends, in sectors. */
+function blockEnd({ sectors }: ModelVlun): number {
+  return Math.ceil(sectors / SECTORS_PER_POOL_BLOCK) * SECTORS_PER_POOL_BLOCK;
 }
 
 function hasLarger(model: Model, { name }: ModelVlun, sectors: number): boolean {
@@ -220,8 +223,8 @@ function hasLarger(model: Model, { name }: ModelVlun, sectors: number): boolean 
     .some((tracker) => tracker.sectors > sectors || hasLarger(model, tracker, sectors));
 }
 
-function cleared({ name }: ModelVlun, from: number, to: number): Pick<Verb, 'vlun' | 'pieces'> {
-  return to > from ? { vlun: name, pieces: [piece(from, new Uint32Array(to - from))] } : {};
+function cleared({ name }: ModelVlun, from: number, to: number): Cleared | undefined {
+  return to > from ? { vlun: name, pieces: [piece(from, new Uint32Array(to - from))] } : undefined;
 }
 
 function deleteVlun({ pool, history }: Stage, { vlun: name }: On<'delete'>): Verb | undefined {

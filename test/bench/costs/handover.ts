@@ -4,9 +4,9 @@
  * A command is a number here, its data being in memory that both see; all that is ready in a turn of the loop
  * goes in one message, in both directions.
  */
-import assert from 'node:assert';
 import { Worker } from 'node:worker_threads';
-import { atMost, type Measured, quantile } from '../snapshots/figure.ts';
+import { Histogram } from '../histogram.ts';
+import { atMost, type Measured } from '../snapshots/figure.ts';
 import type { CostBench, CostFigure } from './figure.ts';
 
 /** Answers everything it was asked in a turn at the end of that turn. */
@@ -20,6 +20,8 @@ const OWNER = `
 `;
 const DEPTH = 32;
 const WARM_UP_MS = 500;
+const NANOSECONDS_PER_MS = 1e6;
+const NANOSECONDS_PER_US = 1000;
 /** Half of the median latency of a 4 KiB read at depth 1 (docs/PERFORMANCE.md). */
 const LATENCY_US_MAX = 25;
 /** Half of the processor time of a 4 KiB read at depth 32. */
@@ -31,36 +33,34 @@ interface Handed {
   readonly processorUs: number;
 }
 
-/** Keeps `depth` commands with the owner. */
+const nowNs = (): number => performance.now() * NANOSECONDS_PER_MS;
+
+/** Keeps `depth` commands with the owner; each is the time at which it was handed over. */
 async function hand(owner: Worker, depth: number, durationMs: number): Promise<Handed> {
-  const begunUs = new Map<number, number>();
-  const latenciesUs: number[] = [];
-  const nowUs = (): number => performance.now() * 1000;
+  const latencies = new Histogram();
+  let commands = 0;
+  let outstanding = 0;
   const before = process.cpuUsage();
-  const endUs = nowUs() + durationMs * 1000;
-  let next = 0;
+  const endNs = nowNs() + durationMs * NANOSECONDS_PER_MS;
   const send = (count: number): void => {
-    const commands = Array.from({ length: count }, (_, at) => next + at);
-    next += count;
-    for (const command of commands) begunUs.set(command, nowUs());
-    owner.postMessage(commands);
+    outstanding += count;
+    owner.postMessage(new Array<number>(count).fill(nowNs()));
   };
   await new Promise<void>((resolve) => {
     owner.on('message', (answers: readonly number[]) => {
-      for (const command of answers) {
-        latenciesUs.push(nowUs() - (begunUs.get(command) ?? assert.fail('what was handed over comes back')));
-        begunUs.delete(command);
-      }
-      if (nowUs() < endUs) send(answers.length);
-      else if (begunUs.size === 0) resolve();
+      for (const begunNs of answers) latencies.add(nowNs() - begunNs);
+      commands += answers.length;
+      outstanding -= answers.length;
+      if (nowNs() < endNs) send(answers.length);
+      else if (outstanding === 0) resolve();
     });
     send(depth);
   });
   owner.removeAllListeners('message');
   const spent = process.cpuUsage(before);
   return {
-    medianUs: quantile(latenciesUs, 0.5),
-    processorUs: (spent.user + spent.system) / latenciesUs.length,
+    medianUs: latencies.percentile(0.5) / NANOSECONDS_PER_US,
+    processorUs: (spent.user + spent.system) / commands,
   };
 }
 

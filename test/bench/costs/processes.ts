@@ -12,6 +12,7 @@ import { atLeast, type Measured, rounded } from '../snapshots/figure.ts';
 import { type Host, withHost } from '../snapshots/host-process.ts';
 import type { Target } from '../targets.ts';
 import { type CostBench, type CostFigure, caseNamed } from './figure.ts';
+import { inTurn, type Round } from './turns.ts';
 
 const MIB = 1024 * 1024;
 const SPAN_BYTES = 128 * MIB;
@@ -47,25 +48,22 @@ async function together({ calm, busy, roundMs }: CostBench, pair: Pair, pattern:
 
 async function compare(bench: CostBench, ways: { one: Pair; two: Pair }, pattern: Case): Promise<Measured> {
   bench.say(`${pattern.title}, one server and two`);
-  const rounds: { one: number; two: number }[] = [];
-  // The round before the first is not counted; each way goes first every second time.
-  for (let round = -1; round < bench.rounds; round += 1) {
-    const found = { one: 0, two: 0 };
-    const order = round % 2 === 0 ? (['one', 'two'] as const) : (['two', 'one'] as const);
-    for (const way of order) found[way] = await together(bench, ways[way], pattern);
-    if (round >= 0) rounds.push(found);
-  }
-  const middle = (of: (round: { one: number; two: number }) => number): number => median(rounds.map(of));
+  const rounds = await inTurn(
+    bench.rounds,
+    () => together(bench, ways.two, pattern),
+    () => together(bench, ways.one, pattern),
+  );
+  const middle = (of: (round: Round<number>) => number): number => median(rounds.map(of));
   return {
     what: `${pattern.title}, from two processes: two servers with a pool each / one with both LUNs`,
     ...atLeast(
-      middle(({ one, two }) => two / one),
+      middle(({ one: two, other: one }) => two / one),
       GAIN_MIN,
       '',
     ),
     conditions:
       `${rounds.length} rounds of ${bench.roundMs / 1000} s of each in turn, the two generators on the same processors; ` +
-      `commands/s: two ${rounded(middle(({ two }) => two))}, one ${rounded(middle(({ one }) => one))}`,
+      `commands/s: two ${rounded(middle((round) => round.one))}, one ${rounded(middle((round) => round.other))}`,
   };
 }
 

@@ -24,6 +24,32 @@ async function speed(bench: CostBench, way: Way, seed: number): Promise<Figures>
   return measure({ generators: bench.busy, target }, pattern, timing);
 }
 
+/** What both ways gave in one round. */
+export interface Round<T> {
+  readonly one: T;
+  readonly other: T;
+}
+
+/**
+ * Measures both in every round; each goes first every second time, and the round before the first is not
+ * counted.
+ */
+export async function inTurn<T>(
+  rounds: number,
+  measureOne: (seed: number) => Promise<T>,
+  measureOther: (seed: number) => Promise<T>,
+): Promise<Round<T>[]> {
+  const counted: Round<T>[] = [];
+  for (let round = -1; round < rounds; round += 1) {
+    const seed = round + 2;
+    const otherFirst = round % 2 === 0 ? undefined : await measureOther(seed);
+    const one = await measureOne(seed);
+    const other = otherFirst ?? (await measureOther(seed));
+    if (round >= 0) counted.push({ one, other });
+  }
+  return counted;
+}
+
 /** How fast the one is against the other, which has to be at least `limit` times. */
 export async function against(
   bench: CostBench,
@@ -32,18 +58,12 @@ export async function against(
   limit: number,
 ): Promise<Measured> {
   bench.say(what);
-  const rounds: { readonly one: Figures; readonly other: Figures }[] = [];
-  // The round before the first is not counted.
-  for (let round = -1; round < bench.rounds; round += 1) {
-    const seed = round + 2;
-    // Each goes first every second time.
-    const first = round % 2 === 0 ? one : other;
-    const second = first === one ? other : one;
-    const found = [await speed(bench, first, seed), await speed(bench, second, seed)] as const;
-    const [ofOne, ofOther] = first === one ? found : [found[1], found[0]];
-    if (round >= 0) rounds.push({ one: ofOne, other: ofOther });
-  }
-  const middle = (of: (round: { one: Figures; other: Figures }) => number): number => median(rounds.map(of));
+  const rounds = await inTurn(
+    bench.rounds,
+    (seed) => speed(bench, one, seed),
+    (seed) => speed(bench, other, seed),
+  );
+  const middle = (of: (round: Round<Figures>) => number): number => median(rounds.map(of));
   const perSecond = (which: 'one' | 'other'): string =>
     rounded(middle((round) => round[which].commandsPerSecond));
   const perProcessor = middle((round) => round.other.serverUs / round.one.serverUs);
